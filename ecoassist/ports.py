@@ -1,0 +1,66 @@
+"""Every protocol, on one screen.
+
+What streams returns Stream[R]: it yields events, may be sent an answer, and returns R. Interrupted may be thrown where
+a port yielded a fleeting event; the port may catch it and return what it has. On close() it comes to rest without
+yielding. A port yields a Tick before it first waits, and at least every 100 ms while it waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
+
+from .events import Event, Stream
+from .types import Attempt, CellResult, Entry, Example, Message, Question, Reply, Solution, Task, Verdict
+
+
+class Model(Protocol):
+    name: str
+    """As the endpoint calls it."""
+
+    def reply(self, messages: Sequence[Message], limit: int | None = None) -> Stream[Reply]:
+        """The model's next message, of at most `limit` tokens. Raises ProviderError, BudgetSpent."""
+
+
+class Kernel(Protocol):
+    def run(self, code: str) -> Stream[CellResult]:
+        """Runs one cell. What the code does wrong is in the result. Raises NoSandbox when there is no box to run in."""
+
+    def restart(self) -> None:
+        """Forgets all variables and comes back ready; attached files are there again. Raises NoSandbox."""
+
+    def close(self) -> None:
+        """Ends the kernel and what it ran in. May be called twice."""
+
+
+class Judge(Protocol):
+    def judge(self, task: Task, attempts: Sequence[Attempt]) -> Stream[Verdict]:
+        """Whether the attempts of one tier solved the question. Yields a Checked for each step it took."""
+
+
+class Store(Protocol):
+    def similar(self, query: str) -> tuple[Example, ...]:
+        """Verified solutions of similar questions, best first; empty when none is near enough."""
+
+    def keep(self, solution: Solution) -> int:
+        """Stores a candidate, not served before settle(id, True)."""
+
+    def settle(self, id: int, green: bool) -> None:
+        """Records the outcome of a candidate's re-run."""
+
+    def pending(self) -> tuple[Entry, ...]:
+        """Candidates whose re-run is still to come, oldest first."""
+
+    def credit(self, id: int, won: bool) -> None:
+        """Records whether a question solved with this solution as a demonstration was solved."""
+
+
+class Sink(Protocol):
+    def handle(self, event: Event) -> None:
+        """Consumes one event: shows, logs or serialises it."""
+
+
+Fresh: TypeAlias = Callable[[], Kernel]
+"""Makes a new kernel; blocks until it is ready. Raises NoSandbox."""
+Person: TypeAlias = Callable[[Question], str | None]
+"""Answers a question with one of its choices; None: no answer."""

@@ -1,0 +1,318 @@
+"""The values everything else speaks in: frozen, slotted, without logic beyond derivation.
+
+Times are seconds, sizes are bytes, money is US dollars, tokens are the endpoint's own count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
+
+Finish = Literal["stop", "length", "filter", "interrupted"]
+CellStatus = Literal["ok", "error", "timeout", "interrupted", "oom", "killed", "gone"]
+FaultKind = Literal["code", "package", "format", "data", "api", "auth", "blocked", "sandbox", "refusal", "interrupted"]
+End = Literal["answered", "turn_limit", "no_progress", "provider", "refusal", "budget", "interrupted"]
+Status = Literal["solved", "unsolved", "unverified", "budget", "interrupted"]
+PlaceKind = Literal["query", "header", "bearer", "basic", "body"]
+
+
+# ── talking to a model ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call, as the endpoint counted them."""
+
+    prompt: int
+    completion: int
+    """Reasoning tokens included, as endpoints bill them."""
+    cached: int = 0
+    """The part of `prompt` that came from the provider's cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What calls have cost: one call's charge, or the sum over a question."""
+
+    usd: float | None = 0.0
+    """None: at least one price is unknown."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    calls: int = 0
+    exact: bool = True
+    """False: the figures are an upper bound (no usage came back), shown as "<="."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    text: str
+    finish: Finish = "stop"
+    usage: Usage | None = None
+    """None: the endpoint told nothing. Unknown, never zero."""
+    charge: Spending | None = None
+    """Set by the budget."""
+    model: str = ""
+
+
+# ── running code ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One line of the egress record."""
+
+    host: str
+    method: str
+    path: str = ""
+    """Without the query, which may hold data."""
+    status: int | None = None
+    """The upstream's status; None where nothing was sent upstream."""
+    refused: str = ""
+    """Why the gate refused; empty where it did not."""
+    size: int = 0
+    """Bytes of the response body."""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CellError:
+    name: str
+    """The exception's class, for instance KeyError."""
+    message: str
+    traceback: str = ""
+    """Plain text, without ANSI colours."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    status: CellStatus
+    text: str = ""
+    """stdout, stderr and the text form of displays in order of arrival; the middle of long output is left out."""
+    value: str = ""
+    """The text form of the cell's last expression."""
+    error: CellError | None = None
+    reason: str = ""
+    """In words, where the status alone does not say it."""
+    seconds: float = 0.0
+    accesses: tuple[Access, ...] = ()
+    """What the cell asked of the network."""
+    state_lost: bool = False
+    """The kernel was restarted: variables are gone."""
+    omitted: int = 0
+    """Characters of `text` that were left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file of the person, copied into the kernel's working directory."""
+
+    name: str
+    """A plain file name, without any folder."""
+    content: bytes
+
+
+# ── APIs and their keys ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a request a key may stand."""
+
+    kind: PlaceKind
+    name: str = ""
+    """The query parameter, header or body field; empty for bearer and basic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A key the code may use but never sees."""
+
+    name: str
+    """The environment variable under which code finds the placeholder."""
+    value: str
+    placeholder: str
+    """Random, of the same length as `value`."""
+    hosts: tuple[str, ...]
+    places: tuple[Place, ...]
+
+    def __repr__(self) -> str:
+        return f"Secret({self.name})"  # a value must not reach a traceback or a log
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """What a prompt says about a web API."""
+
+    name: str
+    host: str
+    variable: str = ""
+    """The environment variable with its key; empty for a keyless API."""
+    card: str = ""
+    """Purpose, base URL, operations and response fields, in words for the model."""
+
+
+# ── a question on its way ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    text: str
+    """For the person; the ANSWER line is taken out."""
+    value: JSON = None
+    """Machine-readable; None: the reply stated none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    kind: FaultKind
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One reply of a model and what came of it."""
+
+    reply: Reply
+    code: str | None = None
+    result: CellResult | None = None
+    answer: Answer | None = None
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    tier: str
+    turns: tuple[Turn, ...]
+    end: End
+    why: str = ""
+    """The failure's own words, for provider and budget."""
+    model: str = ""
+
+    @property
+    def answer(self) -> Answer | None:
+        return self.turns[-1].answer if self.turns else None
+
+    @property
+    def results(self) -> tuple[CellResult, ...]:
+        return tuple(turn.result for turn in self.turns if turn.result)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A verified solution shown to a model."""
+
+    id: int
+    query: str
+    program: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """An earlier question of the conversation."""
+
+    query: str
+    answer: str
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """All that a prompt is derived from, except the turns."""
+
+    query: str
+    now: str = ""
+    """Date, time and time zone, in words."""
+    history: tuple[Exchange, ...] = ()
+    variables: tuple[str, ...] = ()
+    """Names that the kernel still holds from earlier questions."""
+    examples: tuple[Example, ...] = ()
+    apis: tuple[Api, ...] = ()
+    """Those whose card belongs to the question."""
+    other_apis: tuple[Api, ...] = ()
+    """Enabled as well, but only named."""
+    files: tuple[Attachment, ...] = ()
+    digest: str = ""
+    """Facts that earlier tiers met."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    solved: bool | None
+    """None: could not judge."""
+    by: str
+    reason: str = ""
+    escalate: bool = True
+    """Whether a stronger tier may try after a no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    query: str
+    program: str
+    answer: Answer
+    tier: str
+    model: str = ""
+    hosts: tuple[str, ...] = ()
+    """Hosts that answered the program; its re-run may reach no others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of the store."""
+
+    id: int
+    solution: Solution
+    state: Literal["pending", "verified", "failed"]
+    created: str
+    """ISO 8601, UTC."""
+    wins: int = 0
+    losses: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Put to the person while a stream runs."""
+
+    kind: Literal["verdict"]
+    text: str
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    status: Status
+    answer: Answer | None
+    verdict: Verdict
+    attempts: tuple[Attempt, ...]
+    spending: Spending = Spending()
+    seconds: float = 0.0
+    examples: tuple[Example, ...] = ()
+    stored: int | None = None
+    run: str = ""
+
+    @property
+    def tier(self) -> str | None:
+        return self.attempts[-1].tier if self.attempts else None
+
+    @property
+    def turns(self) -> int:
+        return sum(len(attempt.turns) for attempt in self.attempts)
