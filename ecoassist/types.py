@@ -39,6 +39,16 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """Dollars per million tokens."""
+
+    input: float
+    output: float
+    cached: float | None = None
+    """For the part of the prompt that came from the provider's cache; None: as `input`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Spending:
     """What calls have cost: one call's charge, or the sum over a question."""
 
