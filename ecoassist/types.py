@@ -283,6 +283,8 @@ class Solution:
     model: str = ""
     hosts: tuple[str, ...] = ()
     """Hosts that answered the program; its re-run may reach no others."""
+    files: tuple[str, ...] = ()
+    """Names of the attached files that it may read; their content is never stored."""
 
 
 @dataclass(frozen=True, slots=True)
