@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 FILES = sorted([*ROOT.glob("requirements/*.*"), *ROOT.glob("sandbox/requirements/*.*")])
 PINNED = [path for path in FILES if path.suffix == ".txt"]
-PLACES = ("://", "file:", "--index", "--extra-index", "--find-links", "--trusted-host", "git+", " @ ")
+PLACES = ("://", "file:/", "--index", "--extra-index", "--find-links", "--trusted-host", "git+", " @ ")
 
 
 def requirements(path: Path) -> list[str]:
