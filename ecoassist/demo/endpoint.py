@@ -1,0 +1,411 @@
+"""A scripted OpenAI-compatible endpoint on this machine: real HTTP and real streaming, answers from a script.
+
+    with Endpoint({"small": lambda request: Scripted("Paris"), "large": [Scripted("Paris")]}) as endpoint:
+        ...  # base URL: endpoint.url; what was asked: endpoint.log
+
+Serves GET /v1/models and POST /v1/chat/completions, streamed or not. Shapes follow the OpenAI API reference; refusals
+of parameters follow OpenAI (400, with `param`) and Mistral (422, with `loc`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import re
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Literal, TypeAlias
+
+from ecoassist.types import Message, Usage
+
+PIECE = re.compile(r"[A-Za-z]{1,4}|[0-9]{1,3}|\s+|[^\sA-Za-z0-9]")
+PER_MESSAGE, PER_PROMPT = 4, 3
+"""Tokens a chat template adds, as in OpenAI's cookbook on counting tokens."""
+PIECES_PER_CHUNK = 4
+
+
+def count_tokens(text: str) -> int:
+    """How many tokens `text` has, by a simple rule that tends to say too many and never more than its UTF-8 bytes.
+
+    One for each 4 letters or 3 digits of an ASCII word or number, one for each other ASCII character, one for each
+    byte of a non-ASCII one, one for each run of white space other than a single space, which belongs to what follows.
+    """
+    return sum(map(_weight, PIECE.findall(text)))
+
+
+def count_prompt(messages: Sequence[Message]) -> int:
+    return sum(count_tokens(message.text) + PER_MESSAGE for message in messages) + PER_PROMPT
+
+
+def _weight(piece: str) -> int:
+    return 0 if piece == " " else 1 if piece.isascii() or piece.isspace() else len(piece.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What a script is called with, and a line of the log once it was answered."""
+
+    model: str
+    messages: tuple[Message, ...]
+    body: Mapping[str, Any]
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    number: int
+    """How many requests this model got before."""
+
+    @property
+    def limit(self) -> int | None:
+        """The most tokens that the caller accepts."""
+        limit = self.body.get("max_completion_tokens", self.body.get("max_tokens"))
+        return limit if isinstance(limit, int) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Scripted:
+    """One scripted reply. The defaults make a well-behaved server."""
+
+    text: str = ""
+    status: int = 200
+    """Anything else is an HTTP error with `body`."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str | Mapping[str, Any] | None = None
+    """An error's body; None: the usual OpenAI shape with `text` as message."""
+    usage: Usage | Literal["count", "missing"] = "count"
+    """What is reported: figures, what was counted, or nothing."""
+    finish: str | None = None
+    """None: "stop", or "length" where the caller's limit cut the text."""
+    reasoning: str = ""
+    """Streamed as `reasoning_content` before the text, and counted."""
+    delay: float = 0.0
+    """Seconds before each chunk."""
+    hang: float = 0.0
+    """Seconds before anything at all is sent."""
+    cut: int | None = None
+    """The connection breaks after this many chunks."""
+    garbage: bool = False
+    """Sends a line that is not JSON after the first chunk."""
+    obey: bool = True
+    """Whether the caller's token limit is kept."""
+
+
+Script: TypeAlias = "Callable[[ChatRequest], Scripted] | Sequence[Scripted]"
+
+
+@dataclass(slots=True)
+class Served:
+    """What a request came to."""
+
+    request: ChatRequest
+    status: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    """Of what was really sent."""
+    hung_up: bool = False
+    """The client left before the end."""
+
+
+class Endpoint:
+    """The server, running between `__enter__` and `__exit__`.
+
+    `key`: the bearer key every request must show; None: none. `refuse`: what is answered with an error, and its status
+    (400 in OpenAI's shape, 422 in Mistral's): a parameter's name, "system" for that role, or "json_schema".
+    `listed`: the models that GET /v1/models names; None: those of the script; (): there is no such list (404).
+    """
+
+    def __init__(
+        self,
+        scripts: Mapping[str, Script],
+        *,
+        key: str | None = None,
+        refuse: Mapping[str, int] | None = None,
+        listed: Sequence[str] | None = None,
+    ) -> None:
+        self.scripts: dict[str, Callable[[ChatRequest], Scripted]] = {
+            name: script if callable(script) else _in_order(name, script) for name, script in scripts.items()
+        }
+        self.key, self.refuse = key, dict(refuse or {})
+        self.listed = tuple(scripts) if listed is None else tuple(listed)
+        self.log: list[Served] = []
+        """Chat requests that reached a script, in order."""
+        self.seen: list[tuple[str, dict[str, str]]] = []
+        """Method and path, and the headers, of every request."""
+        self.lock = threading.Lock()
+        self.closing = threading.Event()
+        self._server = _Server(self)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+
+    def __enter__(self) -> Endpoint:
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="endpoint", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.hang_up()
+        self._server.server_close()
+
+    @property
+    def spent(self) -> Usage:
+        """All tokens served so far."""
+        with self.lock:
+            return Usage(sum(one.prompt_tokens for one in self.log), sum(one.completion_tokens for one in self.log))
+
+    def enter(self, model: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Served:
+        """Puts a request on the log."""
+        messages = tuple(Message(one["role"], _text(one.get("content"))) for one in body.get("messages", ()))
+        with self.lock:
+            number = sum(one.request.model == model for one in self.log)
+            served = Served(ChatRequest(model, messages, body, headers, number))
+            self.log.append(served)
+        return served
+
+
+def _in_order(model: str, replies: Sequence[Scripted]) -> Callable[[ChatRequest], Scripted]:
+    left = deque(replies)
+
+    def script(_: ChatRequest) -> Scripted:
+        try:
+            return left.popleft()
+        except IndexError:
+            return Scripted(f"the script of {model!r} is exhausted after {len(replies)} replies", 500)
+
+    return script
+
+
+def _text(content: Any) -> str:
+    """A message's text, also where it came as a list of parts."""
+    if isinstance(content, list):
+        return "".join(part.get("text", "") for part in content)
+    return str(content or "")
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = False  # joined by server_close(), so that nothing outlives the endpoint
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.endpoint = endpoint
+        self.open: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is no news; the log has it."""
+
+    def hang_up(self) -> None:
+        for request in list(self.open):
+            with contextlib.suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Prints nothing."""
+
+    def do_GET(self) -> None:
+        endpoint = self._arrived()
+        if not self._allowed(endpoint):
+            return
+        if self.path == "/v1/models" and endpoint.listed:
+            models = [{"id": name, "object": "model", "created": 0, "owned_by": "script"} for name in endpoint.listed]
+            self._json(200, {"object": "list", "data": models})
+        else:
+            self._error(404, f"there is nothing at {self.path}")
+
+    def do_POST(self) -> None:
+        endpoint = self._arrived()
+        raw = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if not self._allowed(endpoint):
+            return
+        if self.path == "/v1/chat/completions":
+            self._chat(endpoint, json.loads(raw))
+        else:
+            self._error(404, f"there is nothing at {self.path}")
+
+    def _chat(self, endpoint: Endpoint, body: Mapping[str, Any]) -> None:
+        model = str(body.get("model"))
+        refused = next((name for name in endpoint.refuse if _asks_for(body, name)), None)
+        if refused:
+            self._refuse(refused, endpoint.refuse[refused])
+        elif model not in endpoint.scripts:
+            self._error(404, f"The model `{model}` does not exist", param="model", code="model_not_found")
+        else:
+            served = endpoint.enter(model, body, self._lower())
+            reply = endpoint.scripts[model](served.request)
+            endpoint.closing.wait(reply.hang)
+            served.status = reply.status
+            try:
+                self._answer(served, reply)
+            except OSError:
+                served.hung_up = True
+                self.close_connection = True
+
+    def _arrived(self) -> Endpoint:
+        with self.server.endpoint.lock:
+            self.server.endpoint.seen.append((f"{self.command} {self.path}", self._lower()))
+        return self.server.endpoint
+
+    def _lower(self) -> dict[str, str]:
+        return {name.lower(): value for name, value in self.headers.items()}
+
+    def _allowed(self, endpoint: Endpoint) -> bool:
+        if endpoint.key is None or self.headers.get("authorization") == f"Bearer {endpoint.key}":
+            return True
+        self._error(401, "Incorrect API key provided", code="invalid_api_key")
+        return False
+
+    # ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _answer(self, served: Served, reply: Scripted) -> None:
+        if reply.status != 200:
+            self._fail(reply)
+            return
+        served.prompt_tokens = count_prompt(served.request.messages)
+        if served.request.body.get("stream"):
+            self._stream(served, reply)
+        else:
+            self._whole(served, reply)
+
+    def _fail(self, reply: Scripted) -> None:
+        if reply.body is None:
+            self._error(reply.status, reply.text, headers=reply.headers)
+        else:
+            text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
+            self._send(reply.status, text, "application/json", reply.headers)
+
+    def _whole(self, served: Served, reply: Scripted) -> None:
+        pieces, finish = _within(served.request.limit, reply)
+        served.completion_tokens = sum(map(_weight, pieces)) + count_tokens(reply.reasoning)
+        message = {"role": "assistant", "content": "".join(pieces)}
+        answer = _frame(served, "chat.completion", [{"index": 0, "message": message, "finish_reason": finish}])
+        usage = _usage(served, reply)
+        self._json(200, {**answer, "usage": usage} if usage else answer, reply.headers)
+
+    def _stream(self, served: Served, reply: Scripted) -> None:
+        self.send_response(200)
+        for name, value in {"content-type": "text/event-stream", "transfer-encoding": "chunked"}.items():
+            self.send_header(name, value)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.send_header("connection", "close")
+        self.end_headers()
+        for number, chunk in enumerate(self._chunks(served, reply)):
+            if number == reply.cut:
+                self.close_connection = True
+                return
+            if number == 1 and reply.garbage:
+                self._event("{not json")
+            self.server.endpoint.closing.wait(reply.delay)
+            self._event(json.dumps(chunk))
+        self._event("[DONE]")
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _chunks(self, served: Served, reply: Scripted) -> Iterator[dict[str, Any]]:
+        """The stream's chunks, counted as they go out."""
+        pieces, finish = _within(served.request.limit, reply)
+        for key, parts in (("reasoning_content", PIECE.findall(reply.reasoning)), ("content", pieces)):
+            for at in range(0, len(parts), PIECES_PER_CHUNK):
+                part = parts[at : at + PIECES_PER_CHUNK]
+                served.completion_tokens += sum(map(_weight, part))
+                yield _frame(served, "chat.completion.chunk", [{"index": 0, "delta": {key: "".join(part)}}])
+        yield _frame(served, "chat.completion.chunk", [{"index": 0, "delta": {}, "finish_reason": finish}])
+        options = served.request.body.get("stream_options") or {}
+        usage = _usage(served, reply)
+        if usage and options.get("include_usage"):
+            yield {**_frame(served, "chat.completion.chunk", []), "usage": usage}
+
+    def _event(self, data: str) -> None:
+        event = f"data: {data}\n\n".encode()
+        self.wfile.write(b"%x\r\n%b\r\n" % (len(event), event))
+
+    def _refuse(self, name: str, status: int) -> None:
+        if status == 422:
+            detail = [{"type": "extra_forbidden", "loc": ["body", name], "msg": "Extra inputs are not permitted"}]
+            self._json(422, {"object": "error", "detail": detail})
+            return
+        instead = " Use 'max_completion_tokens' instead." if name == "max_tokens" else ""
+        param = {"system": "messages[0].role", "json_schema": "response_format"}.get(name, name)
+        self._error(status, f"Unsupported: '{name}' does not work with this model.{instead}", param=param)
+
+    def _error(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        kind = "invalid_request_error" if status < 500 else "server_error"
+        self._json(status, {"error": {"message": message, "type": kind, "param": param, "code": code}}, headers)
+
+    def _json(self, status: int, body: object, headers: Mapping[str, str] | None = None) -> None:
+        self._send(status, json.dumps(body), "application/json", headers or {})
+
+    def _send(self, status: int, text: str, kind: str, headers: Mapping[str, str]) -> None:
+        data = text.encode()
+        self.send_response(status, HTTPStatus(status).phrase)
+        fixed = {"content-type": kind, "content-length": str(len(data)), "connection": "close"}
+        for name, value in {**fixed, **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+
+def _asks_for(body: Mapping[str, Any], name: str) -> bool:
+    if name == "system":
+        return any(one["role"] == "system" for one in body.get("messages", ()))
+    if name == "json_schema":
+        return (body.get("response_format") or {}).get("type") == "json_schema"
+    return bool(body.get(name))
+
+
+def _within(limit: int | None, reply: Scripted) -> tuple[list[str], str]:
+    """The pieces of the text that the caller's limit lets through, and why it ends."""
+    pieces, left = PIECE.findall(reply.text), limit
+    if left is None or not reply.obey:
+        return pieces, reply.finish or "stop"
+    left -= count_tokens(reply.reasoning)
+    kept: list[str] = []
+    for piece in pieces:
+        left -= _weight(piece)
+        if left < 0:
+            return kept, "length"
+        kept.append(piece)
+    return kept, reply.finish or "stop"
+
+
+def _usage(served: Served, reply: Scripted) -> dict[str, Any] | None:
+    if reply.usage == "missing":
+        return None
+    counted = Usage(served.prompt_tokens, served.completion_tokens)
+    usage = counted if reply.usage == "count" else reply.usage
+    return {
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "total_tokens": usage.prompt + usage.completion,
+        "prompt_tokens_details": {"cached_tokens": usage.cached},
+    }
+
+
+def _frame(served: Served, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+    model, number = served.request.model, served.request.number
+    return {"id": f"chatcmpl-{number}", "object": kind, "created": 0, "model": model, "choices": choices}
