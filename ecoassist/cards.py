@@ -1,0 +1,36 @@
+"""Which of the enabled APIs belong to a question: those whose card shares a content word with it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from .types import Api
+
+STOP_WORDS = """
+a about an and any api are as at base be by can could do does endpoint field fields find for from get give has have how
+i if in into is it its json key list many me much my name of on one or out parameter parameters please query request
+response returns show tell than that the their them there these this to url use value was we what when where which who
+why will with would you your
+"""
+STOP = frozenset(STOP_WORDS.split())
+
+
+def belonging(query: str, apis: Sequence[Api]) -> tuple[Api, ...]:
+    """The APIs whose name or card has a content word in common with `query`, most words first."""
+    asked = words(query)
+    scored = [(len(asked & words(f"{api.name} {api.card}")), api) for api in apis]
+    return tuple(api for score, api in sorted(scored, key=lambda pair: -pair[0]) if score)
+
+
+def words(text: str) -> frozenset[str]:
+    """Content words, lower-cased and stripped of common English endings, so that "rains" meets "rain"."""
+    found = re.findall(r"[a-zA-Z]{3,}", re.sub(r"https?://\S+", " ", text).replace("_", " "))
+    return frozenset(_stem(word.lower()) for word in found if word.lower() not in STOP)
+
+
+def _stem(word: str) -> str:
+    for ending in ("ings", "ing", "ies", "es", "ed", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word

@@ -1,0 +1,176 @@
+"""Defaults < file < environment < options, in one frozen Config. The only reader of the process environment.
+
+The file is TOML: `--config`, else ECOASSIST_CONFIG, else `ecoassist/config.toml` in the user's configuration folder.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import UsageFault
+
+LOCAL_WARNING = "runs on this machine, outside any sandbox; it can read your files and your keys"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PriceConfig(_Section):
+    """Dollars per million tokens, to override the price library."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cached: float | None = Field(default=None, ge=0)
+
+
+class TierConfig(_Section):
+    name: str
+    model: str
+    base_url: str | None = None
+    """Without it: OPENAI_BASE_URL, else the provider of `key`."""
+    key: str | None = None
+    """The name of an environment variable, never a value."""
+    max_turns: int = Field(default=6, ge=1, le=50)
+    price: PriceConfig | None = None
+
+
+class JudgeConfig(_Section):
+    model: str = "strong"
+    """A tier's name, "strong" (the last tier), "person" or "none"."""
+
+
+class BudgetConfig(_Section):
+    question: float = Field(default=0.50, ge=0)
+    """Dollars that one question may cost, judge included."""
+    tokens: int = Field(default=200_000, ge=0)
+    """Tokens that one question may take where a price is unknown."""
+
+
+class SandboxConfig(_Section):
+    base_image: str | None = None
+    """Environment: ECOASSIST_BASE_IMAGE."""
+    build_network: str | None = None
+    """The network mode of the image build. Environment: ECOASSIST_BUILD_NETWORK."""
+    memory: str = Field(default="1g", pattern=r"^[0-9]+[bkmgBKMG]?$")
+    cpus: float = Field(default=1.0, gt=0)
+    cell_seconds: float = Field(default=60.0, gt=0)
+
+
+class NetworkConfig(_Section):
+    hosts: tuple[str, ...] = ()
+    """Hosts that code may reach beside those of the APIs; "*.example.com" means every name under example.com."""
+    addresses: dict[str, str] = {}
+    """"ADDRESS", "ADDRESS:TLS_PORT" or "ADDRESS:TLS_PORT:HTTP_PORT" per host, in place of what the name resolves to."""
+    ca_bundle: Path | None = None
+    """PEM file of the authorities that sign the hosts' certificates, in place of the system's."""
+
+
+class ApiConfig(_Section):
+    host: str
+    secret: str | None = None
+    """The environment variable that holds the key, and under which code finds its placeholder."""
+    place: str = "bearer"
+    """query:NAME, header:NAME, bearer, basic or body:FIELD. Several: separated by commas."""
+    card: str = ""
+    """What the model reads of the API: purpose, base URL, operations, response fields."""
+
+
+class SolutionsConfig(_Section):
+    demonstrations: int = Field(default=1, ge=0, le=3)
+    gate: float = Field(default=0.35, ge=0, le=1)
+
+
+class Config(_Section):
+    tiers: tuple[TierConfig, ...] = ()
+    judge: JudgeConfig = JudgeConfig()
+    budget: BudgetConfig = BudgetConfig()
+    sandbox: SandboxConfig = SandboxConfig()
+    network: NetworkConfig = NetworkConfig()
+    apis: dict[str, ApiConfig] = {}
+    solutions: SolutionsConfig = SolutionsConfig()
+
+    file: Path | None = Field(default=None, exclude=True)
+    """Where the settings were read from."""
+    data: Path = Field(default=Path(), exclude=True)
+    """The folder of the solutions."""
+    environ: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)
+    """A copy of the process environment: keys are looked up here by name."""
+
+
+FOREIGN = frozenset({"file", "data", "environ"})
+"""Fields of Config that are not settings."""
+
+
+def load(
+    path: Path | None = None,
+    *,
+    max_cost: float | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Config:
+    """The effective configuration.
+
+    Raises UsageFault for a file that cannot be read, is not TOML, or has unknown or unfit settings.
+    """
+    env = dict(os.environ if environ is None else environ)
+    named = path or (Path(env["ECOASSIST_CONFIG"]) if env.get("ECOASSIST_CONFIG") else None)
+    default = platformdirs.user_config_path("ecoassist") / "config.toml"
+    file = named or (default if default.exists() else None)
+    settings = _read(file) if file else {}
+    from_environment = {name: env[variable] for name, variable in FROM_ENVIRONMENT.items() if env.get(variable)}
+    _override(settings, "sandbox", from_environment)
+    _override(settings, "budget", {} if max_cost is None else {"question": max_cost})
+    data = Path(env["ECOASSIST_DATA"]) if env.get("ECOASSIST_DATA") else platformdirs.user_data_path("ecoassist")
+    return _validated(settings, file, data, env)
+
+
+FROM_ENVIRONMENT = {"base_image": "ECOASSIST_BASE_IMAGE", "build_network": "ECOASSIST_BUILD_NETWORK"}
+"""Settings of [sandbox] and the environment variables that override them."""
+
+
+def _override(settings: dict[str, Any], section: str, values: Mapping[str, object]) -> None:
+    if values and isinstance(settings.setdefault(section, {}), dict):
+        settings[section] = {**settings[section], **values}
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageFault(f"cannot read {file}: {error.strerror}", "check --config and ECOASSIST_CONFIG") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageFault(f"{file} is not TOML: {error}", "correct the file at that line") from error
+
+
+def _validated(settings: dict[str, Any], file: Path | None, data: Path, env: Mapping[str, str]) -> Config:
+    where = str(file or "the environment")
+    for name in FOREIGN & settings.keys():
+        raise UsageFault(f"{where}: there is no setting {name!r}", "remove it")
+    try:
+        return Config(**settings, file=file, data=data, environ=env)
+    except ValidationError as error:
+        first = error.errors()[0]
+        loc = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise UsageFault(f"{where}: there is no setting {loc!r}", _suggestion(first["loc"])) from error
+        raise UsageFault(f"{where}: {loc}: {first['msg']}", "correct that setting") from error
+
+
+def _suggestion(loc: tuple[str | int, ...]) -> str:
+    """The nearest setting of the section that `loc` points into."""
+    model: Any = Config
+    for part in loc[:-1]:
+        if isinstance(part, str) and part in getattr(model, "model_fields", {}):
+            model = model.model_fields[part].annotation
+        model = next((arm for arm in get_args(model) if hasattr(arm, "model_fields")), model)
+    known = sorted(set(getattr(model, "model_fields", {})) - FOREIGN)
+    near = difflib.get_close_matches(str(loc[-1]), known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"

@@ -1,0 +1,208 @@
+"""One conversation: history, the kernel's lifetime, re-runs. `ask` and `chat` are both this."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from . import cards, programs
+from .desk import Desk
+from .engine import Engine
+from .errors import NoSandbox
+from .events import CellFinished, CellStarted, RerunFinished, RerunStarted, Stream, Tick, rest
+from .ports import Fresh, Kernel
+from .types import Api, Attachment, CellResult, Entry, Exchange, Outcome, Solution, Task
+
+TICK = 0.02
+"""Seconds between two ticks while a kernel starts."""
+
+
+class StartingKernel:
+    """A kernel that boots in a thread of its own from the moment it is made.
+
+    `prepare` finds out whether there can be a kernel at all, `boot` makes it. The failure of either is raised by
+    `ready`, `check` and `run`.
+    """
+
+    def __init__(self, boot: Fresh, prepare: Callable[[], object] = lambda: None) -> None:
+        self._boot = boot
+        self._prepared: Future[None] = Future()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._used = False
+        self._kernel = self._start(prepare, boot)
+
+    def ready(self) -> Stream[None]:
+        """Returns when a kernel can be had; it may still be booting. Raises NoSandbox."""
+        yield from _until(self._prepared)
+        self._prepared.result()
+
+    def check(self) -> None:
+        """Raises what the start failed with, if it has."""
+        if self._kernel.done() and (error := self._kernel.exception()):
+            raise error
+
+    def run(self, code: str) -> Stream[CellResult]:
+        self._used = True
+        yield from _until(self._kernel)
+        return (yield from self._kernel.result().run(code))
+
+    def restart(self) -> None:
+        """Begins anew in the background. A kernel that never ran a cell is kept as it is."""
+        if self._used:
+            self._used = False
+            old = self._kernel.result()
+            self._kernel = self._start(lambda: None, lambda: self._renewed(old))
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            booted = self._kernel.done() and not self._kernel.exception()
+        if booted:
+            self._kernel.result().close()
+
+    def _start(self, prepare: Callable[[], object], boot: Fresh) -> Future[Kernel]:
+        future: Future[Kernel] = Future()
+        threading.Thread(target=self._work, args=(prepare, boot, future), daemon=True, name="kernel-start").start()
+        return future
+
+    def _work(self, prepare: Callable[[], object], boot: Fresh, future: Future[Kernel]) -> None:
+        try:
+            prepare()
+            if not self._prepared.done():
+                self._prepared.set_result(None)
+            kernel = boot()
+        except BaseException as error:  # noqa: BLE001 - handed on whole to whoever waits for the kernel
+            if not self._prepared.done():
+                self._prepared.set_exception(error)
+            future.set_exception(error)
+            return
+        with self._lock:
+            future.set_result(kernel)
+            closed = self._closed
+        if closed:
+            kernel.close()
+
+    def _renewed(self, old: Kernel) -> Kernel:
+        try:
+            old.restart()
+        except NoSandbox:  # the container is gone; another one may still be had
+            old.close()
+            return self._boot()
+        return old
+
+
+def _until(future: Future[Any]) -> Stream[None]:
+    while not future.done():
+        yield Tick()
+        wait([future], TICK)
+
+
+class Boxes(Protocol):
+    """Where kernels come from; made by wiring."""
+
+    def prepare(self) -> object:
+        """Blocks until a kernel can be had: engine there, image built. Raises NoSandbox."""
+
+    def start(self) -> Kernel:
+        """A kernel for the conversation."""
+
+    def start_readonly(self, solution: Solution) -> Kernel:
+        """A fresh kernel for the re-run of a candidate: it may only read, and only from the hosts that answered it."""
+
+
+@dataclass(slots=True)
+class Session:
+    engine: Engine
+    """Its kernel is replaced by the session's own."""
+    boxes: Boxes
+    desk: Desk
+    apis: tuple[Api, ...] = ()
+    """All that are enabled."""
+    files: tuple[Attachment, ...] = ()
+    now: Callable[[], str] = lambda: ""
+    """Date, time and zone in words."""
+    open_budget: Callable[[], None] = lambda: None
+    """Called before each question."""
+    history: list[Exchange] = field(default_factory=list)
+    _kernel: StartingKernel | None = None
+    _cells: list[str] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Lets the kernel boot in the background. Called by the first question if nobody did before."""
+        if self._kernel is None:
+            self._kernel = StartingKernel(self.boxes.start, self.boxes.prepare)
+
+    def ask(self, query: str) -> Stream[Outcome]:
+        """One question, with the conversation before it in view. Raises EnvironmentFault."""
+        self.start()
+        assert self._kernel is not None
+        self.open_budget()
+        self.engine.kernel, self.engine.ready = self._kernel, self._kernel.ready
+        stream = self.engine.run(self._task(query), run=uuid.uuid4().hex[:12])
+        outcome = yield from self.desk.merge(stream, self._kernel.check)
+        self._note(query, outcome)
+        return outcome
+
+    def rerun(self, entry: Entry) -> Stream[bool | None]:
+        """The other stream: a candidate runs once more, alone, in a fresh kernel. None: interrupted, stays pending."""
+        yield RerunStarted(entry.id)
+        program = entry.solution.program
+        with closing(StartingKernel(lambda: self.boxes.start_readonly(entry.solution))) as kernel:
+            yield CellStarted(program)
+            result = yield from rest(kernel.run(program), CellResult("interrupted"))
+            yield CellFinished(result)
+        green = None if result.status in ("interrupted", "gone") else _green(result)
+        if green is not None:
+            self.engine.store.settle(entry.id, green)
+        yield RerunFinished(entry.id, green)
+        return green
+
+    def pending(self) -> tuple[Entry, ...]:
+        """Candidates that this session could re-run: it has the files they read."""
+        names = {file.name for file in self.files}
+        return tuple(entry for entry in self.engine.store.pending() if names.issuperset(entry.solution.files))
+
+    def reset(self) -> None:
+        """Forgets the conversation and the kernel's variables."""
+        self.history.clear()
+        self._cells.clear()
+        if self._kernel:
+            self._kernel.restart()
+
+    def close(self) -> None:
+        if self._kernel:
+            self._kernel.close()
+            self._kernel = None
+
+    def _task(self, query: str) -> Task:
+        mine = cards.belonging(" ".join([*(exchange.query for exchange in self.history[-1:]), query]), self.apis)
+        return Task(
+            query,
+            self.now(),
+            tuple(self.history),
+            programs.names(self._cells) if self.engine.keep_state else (),
+            apis=mine,
+            other_apis=tuple(api for api in self.apis if api not in mine),
+            files=self.files,
+        )
+
+    def _note(self, query: str, outcome: Outcome) -> None:
+        turns = [turn for attempt in outcome.attempts for turn in attempt.turns]
+        said = outcome.answer.text if outcome.answer else turns[-1].reply.text if turns else ""
+        self.history.append(Exchange(query, said, outcome.status == "interrupted"))
+        for turn in turns:
+            if turn.result and turn.result.state_lost:
+                self._cells.clear()
+            elif turn.code:
+                self._cells.append(turn.code)
+
+
+def _green(result: CellResult) -> bool:
+    """A program is worth keeping if it ran alone and said something."""
+    return result.status == "ok" and bool(result.text.strip() or result.value.strip())

@@ -1,0 +1,137 @@
+"""Scripted doubles for the ports. They keep what they were asked, and raise when their script is exhausted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from .errors import Interrupted
+from .events import Checked, Event, Output, Stream, TextDelta, Tick
+from .types import Attempt, CellResult, Entry, Example, Message, Reply, Solution, Task, Verdict
+
+
+class Exhausted(AssertionError):
+    """A double was asked for more than it was given."""
+
+
+class ScriptedModel:
+    """Replies with its script, item by item: a text, a Reply, or an exception to raise after the first delta.
+
+    `catches`: whether an interruption is caught and gives a partial reply, as good ports do, or let through.
+    """
+
+    def __init__(self, *script: str | Reply | Exception, name: str = "scripted", catches: bool = True) -> None:
+        self.name, self.catches = name, catches
+        self.script = [Reply(item) if isinstance(item, str) else item for item in script]
+        self.seen: list[tuple[Message, ...]] = []
+        self.limits: list[int | None] = []
+
+    def reply(self, messages: Sequence[Message], limit: int | None = None) -> Stream[Reply]:
+        self.seen.append(tuple(messages))
+        self.limits.append(limit)
+        if not self.script:
+            raise Exhausted(f"model {self.name}")
+        item, said = self.script.pop(0), ""
+        try:
+            yield Tick()
+            if isinstance(item, Exception):
+                raise item
+            half = max(1, len(item.text) // 2)
+            for piece in (item.text[:half], item.text[half:]):
+                said += piece
+                yield TextDelta(piece)
+        except Interrupted:
+            if not self.catches:
+                raise
+            return Reply(said, "interrupted")
+        return item
+
+
+class ScriptedKernel:
+    """Gives its results one by one, whatever code it is asked to run. An exception in the script is raised."""
+
+    def __init__(self, *script: CellResult | Exception, catches: bool = True) -> None:
+        self.catches = catches
+        self.script = list(script)
+        self.ran: list[str] = []
+        self.closed = 0
+        self.restarts = 0
+
+    def run(self, code: str) -> Stream[CellResult]:
+        self.ran.append(code)
+        if not self.script:
+            raise Exhausted("kernel")
+        item = self.script.pop(0)
+        try:
+            yield Tick()
+            if isinstance(item, Exception):
+                raise item
+            yield Output(item.text)
+        except Interrupted:
+            if not self.catches:
+                raise
+            return CellResult("interrupted")
+        return item
+
+    def restart(self) -> None:
+        self.restarts += 1
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class MemoryStore:
+    """A store without a disk. `similar` finds verified solutions of exactly the same words."""
+
+    def __init__(self, *examples: Example) -> None:
+        self.examples = examples
+        self.rows: dict[int, Entry] = {}
+
+    def similar(self, query: str) -> tuple[Example, ...]:
+        verified = [row for row in self.rows.values() if row.state == "verified" and row.solution.query == query]
+        return self.examples + tuple(Example(r.id, r.solution.query, r.solution.program, 1.0) for r in verified[-1:])
+
+    def keep(self, solution: Solution) -> int:
+        id = len(self.rows) + 1
+        self.rows[id] = Entry(id, solution, "pending", "2026-01-01T00:00:00Z")
+        return id
+
+    def settle(self, id: int, green: bool) -> None:
+        self.rows[id] = replace(self.rows[id], state="verified" if green else "failed")
+
+    def pending(self) -> tuple[Entry, ...]:
+        return tuple(row for row in self.rows.values() if row.state == "pending")
+
+    def credit(self, id: int, won: bool) -> None:
+        if row := self.rows.get(id):
+            self.rows[id] = replace(row, wins=row.wins + won, losses=row.losses + (not won))
+
+
+class FixedJudge:
+    """Gives its verdicts in order; the last one for ever."""
+
+    def __init__(self, *verdicts: bool | None) -> None:
+        self.verdicts = list(verdicts or (True,))
+        self.seen: list[tuple[Attempt, ...]] = []
+
+    def judge(self, task: Task, attempts: Sequence[Attempt]) -> Stream[Verdict]:
+        self.seen.append(tuple(attempts))
+        solved = self.verdicts.pop(0) if len(self.verdicts) > 1 else self.verdicts[0]
+        verdict = Verdict(solved and attempts[-1].answer is not None, "fixed")
+        yield Checked("fixed", verdict)
+        return verdict
+
+
+class Recorder:
+    """A sink that keeps every event."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def handle(self, event: Event) -> None:
+        self.events.append(event)
+
+
+def drain(events: Iterable[Event]) -> list[Event]:
+    """All events of a stream that needs no answers."""
+    return list(events)

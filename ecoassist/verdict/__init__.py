@@ -1,0 +1,1 @@
+"""Whether an attempt solved its question: checks first, then a model or the person."""

@@ -1,0 +1,63 @@
+"""Settings come from defaults, a file, the environment and options, in that order; mistakes are named with a remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ecoassist.config import load
+from ecoassist.errors import UsageFault
+
+
+@pytest.fixture
+def write(tmp_path: Path):  # type: ignore[no-untyped-def]
+    def _write(text: str) -> Path:
+        file = tmp_path / "config.toml"
+        file.write_text(text)
+        return file
+
+    return _write
+
+
+def test_the_environment_overrides_the_file_and_an_option_overrides_both(write) -> None:  # type: ignore[no-untyped-def]
+    file = write('[sandbox]\nbase_image = "from-file"\nmemory = "2g"\n[budget]\nquestion = 2\ntokens = 5\n')
+    config = load(file, max_cost=0.1, environ={"ECOASSIST_BASE_IMAGE": "from-environment", "ECOASSIST_DATA": "/d"})
+    assert (config.sandbox.base_image, config.sandbox.memory) == ("from-environment", "2g")
+    assert (config.budget.question, config.budget.tokens) == (0.1, 5)
+    assert config.data == Path("/d")
+    assert config.file == file
+
+
+def test_the_file_named_by_the_environment_is_read(write) -> None:  # type: ignore[no-untyped-def]
+    file = write('[judge]\nmodel = "none"\n')
+    assert load(environ={"ECOASSIST_CONFIG": str(file)}).judge.model == "none"
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "remedy"),
+    [
+        ('[sandbox]\nmemroy = "1g"', "no setting 'sandbox.memroy'", "'memory'"),
+        ('[[tiers]]\nname = "a"\nmodel = "b"\nmodle = "c"', "no setting 'tiers.0.modle'", "'model'"),
+        ('[apis.weather]\nhots = "x"\nhost = "y"', "no setting 'apis.weather.hots'", "'host'"),
+        ("bugdet = 3", "no setting 'bugdet'", "'budget'"),
+        ("[budget]\nquestion = -1", "budget.question", "correct"),
+        ("[budget", "not TOML", "line"),
+        ('data = "x"', "no setting 'data'", "remove"),
+        ("sandbox = 3", "sandbox", "correct"),
+    ],
+)
+def test_a_mistake_is_named_with_a_remedy(write, text: str, says: str, remedy: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UsageFault) as caught:
+        load(write(text), max_cost=None, environ={})
+    assert says in str(caught.value)
+    assert remedy in caught.value.remedy
+
+
+def test_a_named_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageFault, match="cannot read"):
+        load(tmp_path / "none.toml", environ={})
+
+
+def test_values_of_the_environment_do_not_show_in_a_repr() -> None:
+    assert "sk-value" not in repr(load(environ={"OPENAI_API_KEY": "sk-value"}))
