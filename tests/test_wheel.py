@@ -80,13 +80,9 @@ def test_the_source_distribution_can_be_worked_on(built: Path) -> None:
 
 
 def test_the_installed_package_finds_its_build_context(installed: Path, tmp_path: Path) -> None:
-    code = (
-        "from ecoassist.kernel.image import build_context\n"
-        "import io, tarfile\n"
-        "print(*sorted(tarfile.open(fileobj=io.BytesIO(build_context())).getnames()), sep='\\n')"
-    )
-    names = set(run(str(installed), "-I", "-c", code, cwd=tmp_path).split())
-    assert {"Dockerfile", "sandbox/relay.py", "sandbox/requirements/core.txt"} <= names
+    code = "from ecoassist.kernel.image import recipe; print(*recipe())"
+    found = run(str(installed), "-I", "-c", code, cwd=tmp_path).split()
+    assert sorted(found) == sorted(context_of_the_checkout())
 
 
 def test_the_installed_command_is_there(installed: Path) -> None:
