@@ -1,0 +1,52 @@
+"""One request's connection, and what is written on it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+
+class Line:
+    """The connection of one call: it can be hung up from another thread, at any point of the request."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self.headers = headers
+        self.sent = False
+        """Something of the request has left: it may be billed."""
+        self._socket: socket.socket | None = None
+        self._hung_up = False
+
+    def prepare(self, request: Any) -> None:
+        """Called with the request just before it is sent: ours are its only headers."""
+        request.headers.clear()
+        request.headers.update(
+            {
+                "host": request.url.netloc.decode("ascii"),
+                "content-type": "application/json",
+                "content-length": str(len(request.content)),
+                "accept": "application/json, text/event-stream",
+                "accept-encoding": "identity",
+                "user-agent": "ecoassist",
+                "connection": "close",
+                **self.headers,
+            }
+        )
+        request.extensions = {**request.extensions, "trace": self._trace}
+
+    def _trace(self, name: str, info: Mapping[str, Any]) -> None:
+        """httpcore's documented trace extension: which socket is used, and how far the request is."""
+        if name.endswith(("connect_tcp.complete", "start_tls.complete")):
+            self._socket = info["return_value"].get_extra_info("socket")
+        elif name.endswith("send_request_headers.started"):
+            self.sent = True
+        if self._hung_up:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        self._hung_up = True
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # already closed
+                # not SSLSocket's own: it takes the session from under the thread that reads; closing would not wake it
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
