@@ -16,7 +16,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(row.split())
     for row in (
         "__init__ types errors",
-        "events ports parsing programs prompts cards faults config",
+        "events ports parsing blocks programs prompts cards faults config",
         "engine replay budget desk models kernel egress verdict store render testing",
         "session play",
         "wiring jupyter demo",
