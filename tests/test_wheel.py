@@ -76,7 +76,7 @@ def test_the_source_distribution_can_be_worked_on(built: Path) -> None:
     (found,) = built.glob("*.tar.gz")
     with tarfile.open(found) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"Makefile", "README.md", "LICENSE", "requirements/dev.txt", "tests/test_wheel.py"} <= names
+    assert {"Makefile", "README.md", "LICENSE", ".ci/run", "requirements/dev.txt", "tests/test_wheel.py"} <= names
 
 
 def test_the_installed_package_finds_its_build_context(installed: Path, tmp_path: Path) -> None:
