@@ -1,0 +1,529 @@
+"""PID 1 of the sandbox container: supervises the kernel and carries byte streams over stdin and stdout.
+
+Runs as `python3 -I -S relay.py`, on the standard library alone. A frame is: type (1 byte), channel (4), length (4, at
+most 128 KB), payload.
+
+to the relay    H  hello, first and once, JSON:
+                     argv        the kernel's command, argv[0] absolute; "{connection_file}" stands for that file's path
+                     env         the kernel's whole environment
+                     cwd         the kernel's working directory, where the host's files go
+                     rundir      for the connection file, `texts` and the kernel's log; emptied before each start
+                     wipe        directories that a restart empties
+                     connection  the content of Jupyter's connection file; transport "ipc", sockets at ip + "-" + port
+                     texts       optional: name -> content of small text files for the rundir, for instance ca.pem
+                     proxy_port  optional: where clients in here find the proxy on 127.0.0.1; 3128
+                F  a file is coming: its plain name;  f  its content, in pieces
+                G  go: start the kernel
+                S  a signal for the kernel's process group: one byte
+                R  restart: end every process but this one, empty the `wipe` directories; F, f and G follow
+from the relay  G  the kernel was started: JSON {}; or it was not: {"error": why}
+                X  the kernel ended: JSON {code, oom}; code is negative for a signal
+                L  text for the log
+both ways       O  open: the host names a port of the connection file, the relay says "proxy"; the relay's numbers
+                   have the highest bit set, none is used twice
+                D  data, within the 256 KB window that each side starts with;  W  more window: 4 bytes
+                C  closed, in both directions; frames that crossed it are ignored
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import json
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+HEADER = struct.Struct("!cII")
+MAX_FRAME = 128 * 1024
+CHUNK = 64 * 1024
+WINDOW = 256 * 1024
+BACKLOG = 1024 * 1024
+"""Unsent bytes on the link from which on no channel is read."""
+FIRST_OWN = 0x80000000
+MAX_PROXIED = 200
+MAX_CHANNELS = 256
+PROXY_PORT = 3128
+SOCKET_POLL = 0.005
+"""Seconds between two looks for a socket of the kernel, which appear about half a second after its start."""
+END_SECONDS = 10.0
+OOM_COUNTERS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
+"""Of cgroup v2 and v1, as a container sees its own."""
+PR_SET_DUMPABLE = 4
+READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+
+
+class Link:
+    """Frames over stdin and stdout. Every method raises EOFError when the host is gone."""
+
+    def __init__(self, selector: selectors.BaseSelector, readable: Callable[[int], None], empty: Callable[[], None]):
+        self.selector, self.empty = selector, empty
+        self.received, self.unsent = bytearray(), bytearray()
+        self.waiting = False
+        os.set_blocking(0, False)
+        os.set_blocking(1, False)
+        selector.register(0, READ, readable)
+
+    @property
+    def crowded(self) -> bool:
+        return len(self.unsent) > BACKLOG
+
+    def frames(self) -> Iterator[tuple[bytes, int, bytes]]:
+        try:
+            data = os.read(0, 4 * CHUNK)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            raise EOFError from error
+        if not data:
+            raise EOFError
+        self.received += data
+        while len(self.received) >= HEADER.size:
+            kind, number, size = HEADER.unpack_from(self.received)
+            if size > MAX_FRAME:
+                raise EOFError
+            end = HEADER.size + size
+            if len(self.received) < end:
+                return
+            payload = bytes(self.received[HEADER.size : end])
+            del self.received[:end]
+            yield kind, number, payload
+
+    def send(self, kind: bytes, number: int = 0, payload: bytes = b"") -> None:
+        self.unsent += HEADER.pack(kind, number, len(payload)) + payload
+        self.flush()
+
+    def flush(self, mask: int = 0) -> None:
+        while self.unsent:
+            try:
+                del self.unsent[: os.write(1, self.unsent[:CHUNK])]
+            except BlockingIOError:
+                break
+            except OSError as error:
+                raise EOFError from error
+        if self.unsent and not self.waiting:
+            self.selector.register(1, WRITE, self.flush)
+        elif self.waiting and not self.unsent:
+            self.selector.unregister(1)
+            self.empty()
+        self.waiting = bool(self.unsent)
+
+
+class Channel:
+    """A byte stream between the host and a socket in here. Without a socket it collects, within its window."""
+
+    def __init__(self, relay: Relay, number: int, path: str = ""):
+        self.relay, self.number, self.path = relay, number, path
+        self.socket: socket.socket | None = None
+        self.credit, self.taken = WINDOW, 0
+        self.unsent = bytearray()
+        self.closing = False
+        self.mask = 0
+
+    def attach(self, connected: socket.socket) -> None:
+        connected.setblocking(False)
+        self.socket = connected
+        self.arm()
+
+    def arm(self) -> None:
+        """Tells the selector what this channel waits for."""
+        if self.socket is None:
+            return
+        readable = self.credit > 0 and not self.closing and not self.relay.link.crowded
+        mask = (READ if readable else 0) | (WRITE if self.unsent else 0)
+        if mask and self.mask:
+            self.relay.selector.modify(self.socket, mask, self.ready)
+        elif mask:
+            self.relay.selector.register(self.socket, mask, self.ready)
+        elif self.mask:
+            self.relay.selector.unregister(self.socket)
+        self.mask = mask
+
+    def ready(self, mask: int) -> None:
+        try:
+            if mask & WRITE and self.socket:
+                self.drain(self.socket)
+            if mask & READ and self.socket:
+                self.fill(self.socket)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.close()
+        self.arm()
+
+    def fill(self, connected: socket.socket) -> None:
+        if not self.credit:
+            return
+        data = connected.recv(min(CHUNK, self.credit))
+        if data:
+            self.credit -= len(data)
+            self.relay.link.send(b"D", self.number, data)
+        else:
+            self.close()
+
+    def drain(self, connected: socket.socket) -> None:
+        sent = connected.send(self.unsent) if self.unsent else 0
+        del self.unsent[:sent]
+        self.taken += sent
+        if self.closing and not self.unsent:
+            self.close(tell=False)
+        elif self.taken >= WINDOW // 2:
+            self.relay.link.send(b"W", self.number, struct.pack("!I", self.taken))
+            self.taken = 0
+
+    def finish(self) -> None:
+        """The host has closed: what it sent before is still delivered."""
+        self.closing = True
+        if self.socket is None or not self.unsent:
+            self.close(tell=False)
+
+    def close(self, tell: bool = True) -> None:
+        if self.relay.channels.pop(self.number, None) is None:
+            return
+        if self.socket:
+            if self.mask:
+                self.relay.selector.unregister(self.socket)
+            self.socket.close()
+            self.socket = None
+        if tell:
+            self.relay.link.send(b"C", self.number)
+
+
+class Kernel:
+    """The supervised process, leader of its own session, and whatever it left behind."""
+
+    def __init__(self) -> None:
+        self.pid = 0
+        self.started = 0.0
+        self.log = ""
+        self.oom_kills = 0
+
+    def start(self, hello: dict[str, Any]) -> None:
+        rundir = hello["rundir"]
+        os.makedirs(rundir, mode=0o700, exist_ok=True)
+        wipe(rundir)
+        file, self.log = f"{rundir}/connection.json", f"{rundir}/kernel.log"
+        for name, text in {**hello.get("texts", {}), "connection.json": json.dumps(hello["connection"])}.items():
+            with open(create(rundir, name), "w", encoding="utf-8") as out:
+                out.write(text)
+        os.chdir(hello["cwd"])
+        argv = [part.replace("{connection_file}", file) for part in hello["argv"]]
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ]
+        ignored = (signal.SIGPIPE, signal.SIGXFSZ)  # by Python, and inherited
+        self.oom_kills = oom_kills()
+        self.pid = os.posix_spawn(argv[0], argv, hello["env"], file_actions=actions, setsid=True, setsigdef=ignored)
+        self.started = time.monotonic()
+
+    def signal(self, number: int) -> None:
+        if number == signal.SIGKILL:
+            self.oom_kills = oom_kills()  # so that this end is not taken for the machine's
+        if self.pid:
+            signal_group(self.pid, number)
+
+    def collect(self) -> dict[str, object] | None:
+        """Reaps what has ended. Returns the kernel's exit if it was among it."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return None
+            if pid == 0:
+                return None
+            if pid == self.pid:
+                self.pid = 0
+                if os.getpid() != 1:
+                    signal_group(pid, signal.SIGKILL)
+                code = os.waitstatus_to_exitcode(status)
+                return {"code": code, "oom": code == -signal.SIGKILL and oom_kills() > self.oom_kills}
+
+    def end(self) -> None:
+        """Ends the kernel and, in a container, all other processes; outside only the kernel's process group."""
+        if os.getpid() == 1:
+            end_all_others()
+        elif self.pid:
+            signal_group(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        self.pid = 0
+
+    def last_words(self) -> bytes:
+        try:
+            with open(self.log, "rb") as log:
+                log.seek(max(0, os.fstat(log.fileno()).st_size - 2000))
+                return log.read(2000)
+        except OSError:
+            return b""
+
+
+class Files:
+    """Writes the host's files, one after the other. The first failure is kept for the answer to G."""
+
+    def __init__(self) -> None:
+        self.file: io.FileIO | None = None
+        self.failure = ""
+
+    def begin(self, folder: str, name: str) -> None:
+        self.close()
+        try:
+            self.file = io.FileIO(create(folder, name), "w")
+        except (OSError, ValueError) as error:
+            self.failure = self.failure or str(error)
+
+    def write(self, data: bytes) -> None:
+        try:
+            while self.file and data:
+                data = data[self.file.write(data) :]
+        except OSError as error:
+            self.failure = self.failure or str(error)
+            self.close()
+
+    def close(self) -> None:
+        if self.file:
+            self.file.close()
+            self.file = None
+
+
+class Relay:
+    """The event loop: one thread, every callback short."""
+
+    def __init__(self) -> None:
+        self.selector = selectors.DefaultSelector()
+        self.link = Link(self.selector, self.receive, self.arm_all)
+        self.channels: dict[int, Channel] = {}
+        self.kernel, self.files = Kernel(), Files()
+        self.hello: dict[str, Any] = {}
+        self.listener: socket.socket | None = None
+        self.listening = False
+        self.next_own = FIRST_OWN
+        self.signals = self.watch_signals()
+
+    def watch_signals(self) -> int:
+        """No handler for SIGTERM and the like: what PID 1 does not handle, nobody in the container can send it."""
+        signals, wake = os.pipe()
+        os.set_blocking(signals, False)
+        os.set_blocking(wake, False)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        for number in (signal.SIGCHLD, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        self.selector.register(signals, READ, self.signalled)
+        return signals
+
+    def run(self) -> None:
+        while True:
+            for key, mask in self.selector.select(self.timeout()):
+                key.data(mask)
+            self.connect()
+            self.arm_listener()
+
+    def timeout(self) -> float | None:
+        if not self.kernel.pid or all(channel.socket for channel in self.channels.values()):
+            return None
+        return SOCKET_POLL if time.monotonic() - self.kernel.started < 10 else 0.25
+
+    def connect(self) -> None:
+        """Connects channels that wait for a socket of the kernel."""
+        if not self.kernel.pid:
+            return
+        for channel in [channel for channel in self.channels.values() if not channel.socket]:
+            if not os.path.exists(channel.path):
+                continue
+            attempt = socket.socket(socket.AF_UNIX)
+            try:
+                attempt.connect(channel.path)
+            except OSError:
+                attempt.close()
+            else:
+                channel.attach(attempt)
+
+    def signalled(self, mask: int) -> None:
+        if signal.SIGINT in os.read(self.signals, 4096):
+            self.kernel.signal(signal.SIGINT)
+        ended = self.kernel.collect()
+        if ended:
+            if ended["code"]:
+                self.link.send(b"L", 0, self.kernel.last_words())
+            self.link.send(b"X", 0, json.dumps(ended).encode())
+
+    def accept(self, mask: int) -> None:
+        assert self.listener
+        try:
+            client, _ = self.listener.accept()
+        except OSError:
+            return
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # without it each keep-alive request took 40 ms
+        number, self.next_own = self.next_own, self.next_own + 1
+        channel = self.channels[number] = Channel(self, number)
+        self.link.send(b"O", number, b"proxy")
+        channel.attach(client)
+
+    def arm_listener(self) -> None:
+        """Clients beyond the limit wait in the listener's queue."""
+        wanted = sum(number >= FIRST_OWN for number in self.channels) < MAX_PROXIED
+        if self.listener and wanted != self.listening:
+            self.listening = wanted
+            if wanted:
+                self.selector.register(self.listener, READ, self.accept)
+            else:
+                self.selector.unregister(self.listener)
+
+    def arm_all(self) -> None:
+        for channel in self.channels.values():
+            channel.arm()
+
+    def receive(self, mask: int) -> None:
+        for kind, number, payload in self.link.frames():
+            if kind in b"DCW":
+                channel = self.channels.get(number)
+                if channel:
+                    self.for_channel(kind, channel, payload)
+            elif kind == b"O":
+                self.open(number, payload.decode())
+            else:
+                self.command(kind, payload)
+
+    def open(self, number: int, port: str) -> None:
+        if len(self.channels) >= MAX_CHANNELS or not port.isdigit():
+            self.link.send(b"C", number)
+        else:
+            self.channels[number] = Channel(self, number, f"{self.hello['connection']['ip']}-{port}")
+
+    def for_channel(self, kind: bytes, channel: Channel, payload: bytes) -> None:
+        if kind == b"D":
+            channel.unsent += payload
+            channel.ready(WRITE)
+        elif kind == b"W":
+            channel.credit += struct.unpack("!I", payload)[0]
+            channel.arm()
+        else:
+            channel.finish()
+
+    def command(self, kind: bytes, payload: bytes) -> None:
+        if kind == b"H":
+            self.hello = json.loads(payload)
+            self.listener = socket.create_server(("127.0.0.1", self.hello.get("proxy_port", PROXY_PORT)), backlog=128)
+            self.listener.setblocking(False)
+        elif kind == b"F":
+            self.files.begin(self.hello["cwd"], payload.decode())
+        elif kind == b"f":
+            self.files.write(payload)
+        elif kind == b"G":
+            self.go()
+        elif kind == b"S":
+            self.kernel.signal(payload[0])
+        elif kind == b"R":
+            self.restart()
+
+    def go(self) -> None:
+        self.files.close()
+        error = self.files.failure
+        if not error:
+            try:
+                self.kernel.start(self.hello)
+            except (OSError, ValueError) as failure:
+                error = f"the kernel did not start: {failure}"
+        self.link.send(b"G", 0, json.dumps({"error": error} if error else {}).encode())
+
+    def restart(self) -> None:
+        self.kernel.end()
+        for channel in list(self.channels.values()):
+            channel.close()
+        for folder in self.hello["wipe"]:
+            wipe(folder)
+        self.files.close()
+        self.files = Files()
+
+
+def create(folder: str, name: str) -> int:
+    """Opens a new file for writing, by a plain name only; a link of that name is not followed."""
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise ValueError(f"not a plain file name: {name!r}")
+    return os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+
+
+def wipe(root: str) -> None:
+    """Empties a directory. Folders are moved up to the root before they are emptied, so no nesting is too deep."""
+    folders = [root]
+    moved = 0
+    while folders:
+        folder = folders.pop()
+        os.chmod(folder, 0o700) if folder != root else None
+        for entry in list(os.scandir(folder)):
+            if entry.is_dir(follow_symlinks=False):
+                os.chmod(entry.path, 0o700)  # to move a folder takes the right to write to it
+                target = f"{root}/{moved}-{os.urandom(8).hex()}"
+                os.rename(entry.path, target)
+                folders.append(target)
+                moved += 1
+            else:
+                os.unlink(entry.path)
+        if folder != root:
+            os.rmdir(folder)
+
+
+def oom_kills() -> int:
+    """How often a process in here was ended for lack of memory, as the cgroup counts it; 0 where none tells."""
+    for path in OOM_COUNTERS:
+        try:
+            with open(path) as lines:
+                counts = dict(line.split() for line in lines)
+        except OSError:
+            continue
+        return int(counts.get("oom_kill", 0))
+    return 0
+
+
+def signal_group(leader: int, number: int) -> None:
+    if leader <= 1:
+        raise ValueError("not a process group of a child")
+    try:
+        os.killpg(leader, number)
+    except ProcessLookupError:
+        pass
+
+
+def end_all_others() -> None:
+    """Ends every process of the container but PID 1. A fork bomb takes several rounds."""
+    if os.getpid() != 1:
+        raise RuntimeError("outside a container this would end every process of the user")
+    deadline = time.monotonic() + END_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            os.kill(-1, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        time.sleep(0.002)
+    os._exit(4)  # the container ends, and with it everything
+
+
+def main() -> None:
+    if os.getpid() != 1 and sys.argv[1:] != ["--outside-container"]:
+        sys.exit("relay: runs as PID 1 of a container; elsewhere only with --outside-container")
+    if ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0):  # closes /proc/1 to the kernel, which has the same user
+        sys.exit("relay: the memory of this process cannot be protected")
+    relay = Relay()
+    try:
+        relay.run()
+    except EOFError:
+        pass  # the host is gone
+    finally:
+        if os.getpid() != 1:  # the end of PID 1 ends the others without help
+            relay.kernel.end()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
