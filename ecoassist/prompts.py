@@ -151,7 +151,7 @@ def trim_traceback(text: str, limit: int = 1_500) -> str:
     model. Kept: everything from the last frame in a cell on, without the frames after it but the last.
     """
     frames = _frames(text)
-    own = [i for i, frame in enumerate(frames) if frame.startswith(("Cell In", "Cell "))]
+    own = [i for i, frame in enumerate(frames) if frame.startswith("Cell In")]
     if own and len(frames) > own[-1] + 2:
         frames = [frames[own[-1]], "[... library frames left out ...]", frames[-1]]
     elif own:
@@ -161,8 +161,15 @@ def trim_traceback(text: str, limit: int = 1_500) -> str:
 
 
 def _frames(text: str) -> list[str]:
-    lines = [line for line in text.splitlines() if not line.startswith("-----")]
-    return [block.strip("\n") for block in "\n".join(lines).split("\n\n") if block.strip()]
+    """The header, each frame, and the error, as blocks. IPython starts a frame with "Cell In" or "File"."""
+    blocks: list[list[str]] = [[]]
+    for line in text.splitlines():
+        if line.startswith("-----"):
+            continue
+        if line.startswith(("Cell In", "File ")) or not line:
+            blocks.append([])
+        blocks[-1].append(line)
+    return [block for block in ("\n".join(lines).strip("\n") for lines in blocks) if block]
 
 
 def _refusal(access: Access) -> str:

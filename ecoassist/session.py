@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from .events import CellFinished, CellStarted, RerunFinished, RerunStarted, Stre
 from .ports import Fresh, Kernel
 from .types import Api, Attachment, CellResult, Entry, Exchange, Outcome, Solution, Task
 
+MAX_NAMES = 40
+"""Names of earlier variables that a prompt holds at most."""
 TICK = 0.02
 """Seconds between two ticks while a kernel starts."""
 
@@ -119,7 +122,9 @@ class Boxes(Protocol):
 @dataclass(slots=True)
 class Session:
     engine: Engine
-    """Its kernel is replaced by the session's own."""
+    """Over `kernel`."""
+    kernel: StartingKernel
+    """The conversation's own; ends with the session."""
     boxes: Boxes
     desk: Desk
     apis: tuple[Api, ...] = ()
@@ -130,22 +135,13 @@ class Session:
     open_budget: Callable[[], None] = lambda: None
     """Called before each question."""
     history: list[Exchange] = field(default_factory=list)
-    _kernel: StartingKernel | None = None
     _cells: list[str] = field(default_factory=list)
-
-    def start(self) -> None:
-        """Lets the kernel boot in the background. Called by the first question if nobody did before."""
-        if self._kernel is None:
-            self._kernel = StartingKernel(self.boxes.start, self.boxes.prepare)
 
     def ask(self, query: str) -> Stream[Outcome]:
         """One question, with the conversation before it in view. Raises EnvironmentFault."""
-        self.start()
-        assert self._kernel is not None
         self.open_budget()
-        self.engine.kernel, self.engine.ready = self._kernel, self._kernel.ready
         stream = self.engine.run(self._task(query), run=uuid.uuid4().hex[:12])
-        outcome = yield from self.desk.merge(stream, self._kernel.check)
+        outcome = yield from self.desk.merge(stream, self.kernel.check)
         self._note(query, outcome)
         return outcome
 
@@ -172,13 +168,10 @@ class Session:
         """Forgets the conversation and the kernel's variables."""
         self.history.clear()
         self._cells.clear()
-        if self._kernel:
-            self._kernel.restart()
+        self.kernel.restart()
 
     def close(self) -> None:
-        if self._kernel:
-            self._kernel.close()
-            self._kernel = None
+        self.kernel.close()
 
     def _task(self, query: str) -> Task:
         mine = cards.belonging(" ".join([*(exchange.query for exchange in self.history[-1:]), query]), self.apis)
@@ -186,7 +179,7 @@ class Session:
             query,
             self.now(),
             tuple(self.history),
-            programs.names(self._cells) if self.engine.keep_state else (),
+            _names(self._cells) if self.engine.keep_state else (),
             apis=mine,
             other_apis=tuple(api for api in self.apis if api not in mine),
             files=self.files,
@@ -206,3 +199,16 @@ class Session:
 def _green(result: CellResult) -> bool:
     """A program is worth keeping if it ran alone and said something."""
     return result.status == "ok" and bool(result.text.strip() or result.value.strip())
+
+
+def _names(cells: Sequence[str]) -> tuple[str, ...]:
+    """What the cells left behind at top level: variables, functions and classes, in order."""
+    found: dict[str, None] = {}
+    for cell in cells:
+        for statement in getattr(programs.tree(cell), "body", []):
+            if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+                found[statement.name] = None
+            elif isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
+                stored = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+                found |= {node.id: None for node in stored if isinstance(node.ctx, ast.Store)}
+    return tuple(found)[-MAX_NAMES:]

@@ -28,16 +28,12 @@ class Judgement(BaseModel):
 
 
 SCHEMA = {
-    "name": "judgement",
-    "strict": True,
-    "schema": {
-        "type": "object",
-        "properties": {"solved": {"type": "boolean"}, "reason": {"type": "string"}},
-        "required": ["solved", "reason"],
-        "additionalProperties": False,
-    },
+    "type": "object",
+    "properties": {"solved": {"type": "boolean"}, "reason": {"type": "string"}},
+    "required": ["solved", "reason"],
+    "additionalProperties": False,
 }
-"""The `json_schema` of a Judgement, for endpoints that honour one."""
+"""The JSON Schema of a Judgement, for endpoints that honour one."""
 LIMIT = 400
 """Tokens a judgement may take; reasoning models count their thoughts too, so endpoints may cut it: could not judge."""
 CHOICES = ("yes", "no", "escalate")

@@ -1,0 +1,133 @@
+"""Config -> Session: the only place where concrete classes meet.
+
+The order matters for money and for speed. Endpoints are looked up first, with nothing but the standard library: without
+a usable model nothing is started. Then the container boots in the background while the heavy imports happen here.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import prompts
+from .budget import Budget, Metered
+from .config import Config, TierConfig
+from .desk import Desk
+from .engine import Engine, Tier
+from .errors import UsageFault
+from .models.choose import Choice, Declared, choose
+from .ports import Judge, Model
+from .sandboxes import Sandboxes
+from .session import Session, StartingKernel
+from .types import Attachment, Price
+
+MAX_OUTPUT = 4_096
+"""Tokens that one reply may take."""
+
+
+@contextmanager
+def open_session(
+    config: Config,
+    *,
+    chat: bool = False,
+    person: bool = False,
+    unsafe_local: bool = False,
+    files: Sequence[Attachment] = (),
+) -> Iterator[Session]:
+    """A session whose kernel already boots in the background. Leaving the block ends the kernel.
+
+    `chat`: the kernel keeps its state from question to question. `person`: somebody is there to judge answers.
+    Raises NoModel before anything is started, UsageFault for settings that do not fit.
+    """
+    choices = choices_of(config)
+    desk = Desk()
+    boxes = Sandboxes(config, desk.notice, tuple(files), unsafe_local=unsafe_local)
+    kernel = StartingKernel(boxes.start, boxes.prepare)
+    try:
+        from .store.sqlite import SqliteStore
+
+        budget = Budget(config.budget.question, config.budget.tokens)
+        engine = Engine(
+            tiers=tiers_of(choices, budget),
+            kernel=kernel,
+            store=SqliteStore(config.data / "solutions.db", config.solutions.gate, config.solutions.demonstrations),
+            judge=judge_of(config, choices, budget, person=person),
+            system=prompts.system_text(packages=boxes.packages, seconds=config.sandbox.cell_seconds),
+            ready=kernel.ready,
+            spending=lambda: budget.spending,
+            portable=boxes.portable,
+            keep_state=chat,
+        )
+        yield Session(engine, kernel, boxes, desk, boxes.apis, tuple(files), now, budget.open)
+    finally:
+        kernel.close()
+
+
+def choices_of(config: Config) -> tuple[Choice, ...]:
+    """The models that will be used, cheapest first. Raises NoModel."""
+    return choose(tuple(_declared(tier) for tier in config.tiers), config.environ)
+
+
+def _declared(tier: TierConfig) -> Declared:
+    price = Price(tier.price.input, tier.price.output, tier.price.cached) if tier.price else None
+    return Declared(tier.name, tier.model, tier.base_url, tier.key, tier.max_turns, price)
+
+
+def price_of(choice: Choice) -> Price | None:
+    """The user's own price, else the library's. None: unknown."""
+    if choice.price:
+        return choice.price
+    from .models.prices import price_of as listed
+
+    return listed(choice.model, choice.base_url)
+
+
+def tiers_of(choices: Sequence[Choice], budget: Budget) -> tuple[Tier, ...]:
+    return tuple(Tier(choice.name, _metered(choice, budget), choice.max_turns) for choice in choices)
+
+
+def judge_choice(config: Config, choices: Sequence[Choice]) -> Choice | None:
+    """The model that judges; None: the person or nobody does. Raises UsageFault for a name that is no tier."""
+    name = config.judge.model
+    if name in ("person", "none"):
+        return None
+    by_name = {choice.name: choice for choice in choices}
+    if name not in by_name and name != "strong":
+        known = ", ".join([*by_name, "strong", "person", "none"])
+        raise UsageFault(f"judge.model: {name!r} is not a tier", f"write one of: {known}")
+    return by_name.get(name, choices[-1])
+
+
+def judge_of(config: Config, choices: Sequence[Choice], budget: Budget, *, person: bool) -> Judge:
+    """In a chat with somebody there, the person judges; else the configured model."""
+    from .verdict.judge import SCHEMA, Chain
+
+    choice = judge_choice(config, choices)
+    if person and config.judge.model != "none":
+        return Chain(person=True)
+    return Chain(_metered(choice, budget, schema=SCHEMA) if choice else None)
+
+
+def _metered(choice: Choice, budget: Budget, schema: dict[str, object] | None = None) -> Model:
+    """Retrying(Metered(endpoint)): every request is reserved for and settled by itself, retries too."""
+    from .models.openai import OpenAIModel
+    from .models.retry import Retrying
+
+    model = OpenAIModel(choice.model, choice.base_url, choice.key, key_name=choice.key_name)
+    endpoint = model.structured(schema) if schema else model
+    return Retrying(Metered(endpoint, budget, price_of(choice), MAX_OUTPUT))
+
+
+def now() -> str:
+    """Date, time and zone in words: Friday, 20 November 2026, 10:43 (UTC)."""
+    return datetime.datetime.now().astimezone().strftime("%A, %-d %B %Y, %H:%M (%Z)")
+
+
+def attachment(path: Path) -> Attachment:
+    """A file of the person's. Raises UsageFault where it cannot be read."""
+    try:
+        return Attachment(path.name, path.read_bytes())
+    except OSError as error:
+        raise UsageFault(f"cannot read {path}: {error.strerror}", "check --file") from error

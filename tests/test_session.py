@@ -1,0 +1,212 @@
+"""A conversation: history, variables, the kernel's start in the background, re-runs."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from ecoassist.desk import Desk
+from ecoassist.engine import Engine, Tier
+from ecoassist.errors import NoSandbox
+from ecoassist.events import LETTER, RERUN, Notice, Stream, Tick
+from ecoassist.play import Stop, play
+from ecoassist.ports import Kernel
+from ecoassist.session import Session, StartingKernel
+from ecoassist.testing import FixedJudge, MemoryStore, Recorder, ScriptedKernel, ScriptedModel
+from ecoassist.types import Answer, Api, Attachment, CellResult, Entry, Message, Reply, Solution
+
+OK = CellResult("ok", "4\n")
+DONE = "It is 4.\nANSWER: 4"
+
+
+def code(source: str) -> str:
+    return f"```python\n{source}\n```"
+
+
+class ScriptedBoxes:
+    """Boxes whose kernels are scripted; `boot` may wait or fail."""
+
+    def __init__(self, *kernels: ScriptedKernel, prepare: Callable[[], object] = lambda: None) -> None:
+        self.kernels, self.prepare = list(kernels), prepare
+        self.readonly: list[Solution] = []
+
+    def start(self) -> Kernel:
+        return self.kernels.pop(0)
+
+    def start_readonly(self, solution: Solution) -> Kernel:
+        self.readonly.append(solution)
+        return self.kernels.pop(0)
+
+
+def session(
+    model: ScriptedModel, boxes: ScriptedBoxes, *, keep_state: bool = True, apis: tuple[Api, ...] = ()
+) -> Session:
+    kernel = StartingKernel(boxes.start, boxes.prepare)
+    tiers = [Tier("cheap", model)]
+    engine = Engine(tiers, kernel, MemoryStore(), FixedJudge(), ready=kernel.ready, keep_state=keep_state)
+    return Session(engine, kernel, boxes, Desk(), apis, now=lambda: "today")
+
+
+def test_history_and_variables_reach_the_next_question() -> None:
+    model = ScriptedModel(code("city = 'Rome'\nfor day in range(2): pass"), DONE, DONE)
+    it = session(model, ScriptedBoxes(ScriptedKernel(CellResult("ok", "x"))))
+    play(it.ask("weather in Rome?"))
+    play(it.ask("and in Oslo?"))
+    sent = [message.text for message in model.seen[2]]
+    assert sent[1:3] == ["weather in Rome?", "It is 4."]
+    assert "The kernel still holds: city" in sent[-1]
+    it.reset()
+    assert it.history == []
+
+
+def test_a_restart_of_the_kernel_makes_the_variables_be_forgotten() -> None:
+    model = ScriptedModel(code("x = 1"), code("y = 2"), DONE, DONE)
+    lost = CellResult("killed", state_lost=True)
+    it = session(model, ScriptedBoxes(ScriptedKernel(OK, lost)))
+    play(it.ask("one"))
+    play(it.ask("two"))
+    assert "still holds" not in model.seen[3][-1].text
+
+
+def test_the_api_of_a_follow_up_is_found_in_the_question_before() -> None:
+    weather = Api("weather", "api.w", "KEY", "forecast, rain, temperature")
+    model = ScriptedModel(DONE, DONE)
+    it = session(model, ScriptedBoxes(ScriptedKernel()), apis=(weather,))
+    play(it.ask("Will it rain in Rome?"))
+    play(it.ask("and in Oslo?"))
+    assert "forecast, rain" in model.seen[1][-1].text
+
+
+def test_the_kernel_boots_while_the_model_is_asked() -> None:
+    asked, booted = threading.Event(), threading.Event()
+
+    class Waiting(ScriptedModel):
+        def reply(self, messages: list[Message], limit: int | None = None) -> Stream[Reply]:  # type: ignore[override]
+            asked.set()
+            while not booted.is_set():
+                yield Tick()
+            return (yield from super().reply(messages))
+
+    class Slow(ScriptedBoxes):
+        def start(self) -> Kernel:
+            assert asked.wait(15), "the model was not asked before the kernel was there"
+            booted.set()
+            return super().start()
+
+    outcome = play(session(Waiting(code("x"), DONE), Slow(ScriptedKernel(OK))).ask("q"), stop=Stop(15))
+    assert outcome.status == "solved"
+
+
+def test_no_model_is_asked_before_a_kernel_can_be_had() -> None:
+    def prepare() -> None:
+        raise NoSandbox("no engine", "start Docker")
+
+    model = ScriptedModel(DONE)
+    with pytest.raises(NoSandbox, match="no engine"):
+        play(session(model, ScriptedBoxes(prepare=prepare)).ask("q"))
+    assert not model.seen
+
+
+def test_a_boot_that_fails_surfaces_during_the_model_call() -> None:
+    class Broken(ScriptedBoxes):
+        def start(self) -> Kernel:
+            raise NoSandbox("no space left", "free some space")
+
+    class Endless(ScriptedModel):
+        def reply(self, messages: list[Message], limit: int | None = None) -> Stream[Reply]:  # type: ignore[override]
+            while True:
+                yield Tick()
+
+    with pytest.raises(NoSandbox, match="no space left"):
+        play(session(Endless(), Broken()).ask("q"), stop=Stop(15))
+
+
+def test_closing_while_the_kernel_boots_leaves_none_behind() -> None:
+    go = threading.Event()
+    kernel = ScriptedKernel()
+
+    def boot() -> Kernel:
+        assert go.wait(15)
+        return kernel
+
+    starting = StartingKernel(boot)
+    starting.close()
+    go.set()
+    for thread in threading.enumerate():
+        if thread.name == "kernel-start":
+            thread.join(15)
+    assert kernel.closed == 1
+
+
+def test_a_kernel_that_never_ran_a_cell_is_not_restarted() -> None:
+    kernel = ScriptedKernel(OK)
+    starting = StartingKernel(lambda: kernel)
+    starting.restart()
+    play(starting.run("x"), stop=Stop(15))
+    assert kernel.restarts == 0
+    starting.restart()
+    kernel.script.append(OK)
+    play(starting.run("y"), stop=Stop(15))
+    assert kernel.restarts == 1
+
+
+def test_a_box_that_is_gone_is_replaced_by_a_new_one() -> None:
+    class Gone(ScriptedKernel):
+        def restart(self) -> None:
+            raise NoSandbox("the container is gone")
+
+    first, second = Gone(OK), ScriptedKernel(OK)
+    boxes = [first, second]
+    starting = StartingKernel(lambda: boxes.pop(0))
+    play(starting.run("x"), stop=Stop(15))
+    starting.restart()
+    play(starting.run("y"), stop=Stop(15))
+    assert first.closed == 1
+    assert second.ran == ["y"]
+
+
+@pytest.mark.parametrize(
+    ("result", "green", "state"),
+    [
+        (OK, True, "verified"),
+        (CellResult("ok", " "), False, "failed"),
+        (CellResult("error"), False, "failed"),
+        (CellResult("interrupted"), None, "pending"),
+        (CellResult("gone"), None, "pending"),
+    ],
+)
+def test_a_rerun_settles_a_candidate_in_a_fresh_kernel(result: CellResult, green: bool | None, state: str) -> None:
+    kernel = ScriptedKernel(result)
+    boxes = ScriptedBoxes(ScriptedKernel(), kernel)
+    it = session(ScriptedModel(), boxes)
+    store = it.engine.store
+    assert isinstance(store, MemoryStore)
+    entry = store.rows[store.keep(Solution("q", "print(4)", Answer("4"), "cheap", hosts=("api.w",)))]
+    recorder = Recorder()
+    assert play(it.rerun(entry), [recorder]) is green
+    assert store.rows[1].state == state
+    assert kernel.ran == ["print(4)"]
+    assert kernel.closed == 1
+    assert boxes.readonly == [entry.solution]
+    assert re.fullmatch(RERUN, "".join(LETTER.get(type(event), "") for event in recorder.events))
+
+
+def test_candidates_that_read_a_file_wait_for_a_session_that_has_it() -> None:
+    it = session(ScriptedModel(), ScriptedBoxes(ScriptedKernel()))
+    it.engine.store.keep(Solution("q", "p", Answer("4"), "cheap", files=("a.csv",)))
+    assert it.pending() == ()
+    it.files = (Attachment("a.csv", b""),)
+    assert [type(entry) for entry in it.pending()] == [Entry]
+
+
+def test_notices_of_other_threads_come_into_the_stream() -> None:
+    it = session(ScriptedModel(DONE), ScriptedBoxes(ScriptedKernel()))
+    thread = threading.Thread(target=it.desk.notice, args=("building the image",))
+    thread.start()
+    thread.join()
+    recorder = Recorder()
+    play(it.ask("q"), [recorder])
+    assert Notice("building the image") in recorder.events
