@@ -1,0 +1,138 @@
+"""A kernel on the host, only for those who asked for it by name: code runs with all rights of the person."""
+
+# ruff: noqa: TID251 - this package is where docker and jupyter_client are known
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecoassist.errors import NoSandbox
+from ecoassist.types import Access, Attachment
+
+from .host import Death
+from .reaper import private_folder, reap_folders
+
+if TYPE_CHECKING:
+    from ecoassist.ports import Kernel
+
+    from .mux import Serve
+
+PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SYSTEMROOT")
+"""What a program needs to run. Everything else in the environment may be a secret."""
+COMMAND = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+
+
+class LocalBox:
+    """Makes kernels as processes of this machine; `environ` is where PASSED_ON is taken from."""
+
+    def __init__(self, environ: Mapping[str, str], cell_seconds: float = 60.0) -> None:
+        self._environ, self._cell_seconds = environ, cell_seconds
+
+    def prepare(self) -> str:
+        """Raises NoSandbox when ipykernel is not installed."""
+        if importlib.util.find_spec("ipykernel") is None:
+            raise NoSandbox("--unsafe-local needs ipykernel", 'pip install "ecoassist[unsafe-local]"')
+        threading.Thread(target=reap_folders, name="reaper", daemon=True).start()
+        return "local"
+
+    def start(
+        self,
+        *,
+        serve: Serve | None = None,
+        variables: Mapping[str, str] = {},
+        ca_pem: bytes = b"",
+        files: Sequence[Attachment] = (),
+        accesses: Callable[[], tuple[Access, ...]] = tuple,
+    ) -> Kernel:
+        """A kernel in a new process and a new working directory, which close() removes. Raises NoSandbox.
+
+        `serve` and `ca_pem` have no use here: the process reaches the network by itself.
+        """
+        self.prepare()
+        from .cells import CellKernel
+        from .host import make_host
+
+        folder = private_folder()
+        work = folder / "work"
+        guarded = _provisioner_class()
+
+        def provision(**traits: Any) -> Any:
+            made = guarded(**traits)
+            made.before = partial(_fill, work, files)
+            return made
+
+        kept = {name: self._environ[name] for name in PASSED_ON if name in self._environ}
+        kept |= {"IPYTHONDIR": str(folder / "ipython"), "MPLBACKEND": "agg", **variables}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        host = make_host(folder, COMMAND, provision, {"env": kept, "cwd": str(work), **quiet})
+        return CellKernel(host, seconds=self._cell_seconds, accesses=accesses)
+
+
+def _fill(work: Path, files: Sequence[Attachment]) -> None:
+    """An empty working directory with the person's files."""
+    if work.exists():
+        shutil.rmtree(work)
+    work.mkdir(mode=0o700)
+    for file in files:
+        if Path(file.name).name != file.name or file.name in ("", ".", ".."):
+            raise NoSandbox(f"{file.name!r} is not a plain file name", "rename the file")
+        (work / file.name).write_bytes(file.content)
+
+
+def _provisioner_class() -> type[Any]:
+    """jupyter_client's own local provisioner, with a fresh directory for each start and a guard for our death."""
+    from jupyter_client.connect import KernelConnectionInfo
+    from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+
+    class GuardedProvisioner(LocalProvisioner):
+        before: Callable[[], None]
+        guard: subprocess.Popen[bytes] | None = None
+        code: int | None = None
+
+        def death(self) -> Death | None:
+            process: Any = self.process
+            code = process.poll() if process is not None else self.code
+            return None if code is None else Death("killed", f"the kernel process ended with exit code {code}")
+
+        async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
+            self.before()
+            return await super().pre_launch(**kwargs)
+
+        async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+            info = await super().launch_kernel(cmd, **kwargs)
+            self.guard = guard(self.pgid) if self.pgid else None
+            return info
+
+        async def wait(self) -> int | None:
+            self.code = await super().wait()
+            guarding, self.guard = self.guard, None
+            if guarding is not None:
+                guarding.kill()
+                guarding.communicate()
+            return self.code
+
+    return GuardedProvisioner
+
+
+def guard(group: int) -> subprocess.Popen[bytes]:
+    """A process that ends `group` when we die, however that happens: its standard input closes then.
+
+    ipykernel looks after its parent by itself, but only while Python code runs: not within one long call.
+    """
+    script = 'while read -r line; do :; done; kill -KILL -- "-$0"'
+    return subprocess.Popen(
+        ["/bin/sh", "-c", script, str(group)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={},
+        start_new_session=True,
+    )
