@@ -1,0 +1,179 @@
+"""What the terminal says, as pure functions from values to single lines of plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
+
+from ecoassist.types import Access, CellResult, CellStatus, End, Example, Outcome, Spending, Verdict
+
+from .plain import one_line, plain
+
+DOT = " · "
+MARK: dict[bool | None, str] = {True: "✓", False: "✗", None: "?"}
+CELL: dict[CellStatus, str] = {
+    "ok": "",
+    "error": "failed",
+    "timeout": "stopped at the time limit",
+    "interrupted": "interrupted",
+    "oom": "out of memory",
+    "killed": "the kernel was killed",
+    "gone": "the sandbox is gone",
+}
+END: dict[End, str] = {
+    "answered": "the answer was not accepted",
+    "turn_limit": "no answer within its turns",
+    "no_progress": "it repeated the same failure",
+    "provider": "its endpoint failed",
+    "refusal": "the model refused",
+    "budget": "the next call could cost more than is left",
+    "interrupted": "interrupted",
+}
+
+
+# ── figures ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def money(usd: float | None, exact: bool = True) -> str:
+    """Dollars to two significant digits, at least cents; "<=" and rounded up where `usd` is an upper bound."""
+    if usd is None:
+        return "cost unknown"
+    amount = Decimal(repr(usd))
+    places = max(2, 1 - amount.adjusted()) if amount else 0
+    amount = amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN if exact else ROUND_CEILING)
+    digits, point, cents = f"{amount:,.{places}f}".partition(".")
+    return ("" if exact else "<= ") + f"${digits}{point}{cents[:2]}{cents[2:].rstrip('0')}"
+
+
+def tokens(spending: Spending) -> str:
+    bound = "" if spending.exact else "<= "
+    return f"{bound}{spending.prompt_tokens:,} + {spending.completion_tokens:,} tokens"
+
+
+def spent(spending: Spending) -> tuple[str, ...]:
+    """Tokens (prompt + completion) and dollars."""
+    if not spending.calls:
+        return ("no model call", "$0")
+    return tokens(spending), money(spending.usd, spending.exact)
+
+
+def duration(seconds: float) -> str:
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def shortened(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def folded(parts: Sequence[str], width: int) -> str:
+    """`parts` joined by dots on as few lines as fit, broken only between parts."""
+    lines = [""]
+    for part in parts:
+        longer = f"{lines[-1]}{DOT}{part}" if lines[-1] else part
+        if lines[-1] and len(longer) > width:
+            lines.append(part)
+        else:
+            lines[-1] = longer
+    return "\n".join(lines)
+
+
+# ── on the way ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def recalled(examples: Sequence[Example]) -> str:
+    named = ", ".join(f"#{example.id} (score {example.score:.2f})" for example in examples)
+    return f"{count(len(examples), 'similar solution')}: {named}"
+
+
+def judged(verdict: Verdict, step: str = "") -> str:
+    by, reason = one_line(step or verdict.by), one_line(verdict.reason)
+    return f"{MARK[verdict.solved]} {by}: {reason}" if reason else f"{MARK[verdict.solved]} {by}"
+
+
+def escalated(tier: str, verdict: Verdict, to: str) -> str:
+    reason = one_line(verdict.reason)
+    why = f" ({reason})" if reason else ""
+    return f"✗ the {one_line(tier)} tier did not solve it{why}: escalating to {one_line(to)}"
+
+
+def blocked(accesses: Iterable[Access]) -> tuple[str, ...]:
+    """One line for each thing that the network refused."""
+    refused = (f"blocked: {one_line(a.host)}: {one_line(a.refused)}" for a in accesses if a.refused)
+    return tuple(dict.fromkeys(refused))
+
+
+def cell(result: CellResult, lines: int = 0) -> str:
+    """How a cell ended, after how many seconds, and which hosts answered it. `lines` of code are said if not 0."""
+    parts = [count(lines, "line") + " of code"] if lines else []
+    if result.error:
+        parts.append(shortened(one_line(f"{result.error.name}: {result.error.message}"), 200))
+    elif result.status != "ok":
+        parts.append(one_line(result.reason) or CELL[result.status])
+    parts.append(duration(result.seconds))
+    answered = [f"{one_line(a.host)} {a.status}" for a in result.accesses if a.status is not None]
+    hosts = list(dict.fromkeys(answered))
+    parts += hosts[:3] + ([f"{len(hosts) - 3} more"] if len(hosts) > 3 else [])
+    if result.state_lost:
+        parts.append("variables lost")
+    return f"{MARK[result.status == 'ok']} {DOT.join(parts)}"
+
+
+def output(result: CellResult, last: int | None = None, width: int = 200) -> tuple[str, ...]:
+    """The lines that a cell printed, and its value; with `last`, only the last ones, shortened to `width`."""
+    texts = (plain(text).strip("\n") for text in (result.text, result.value))
+    lines = [line.rstrip() for text in texts if text.strip() for line in text.split("\n")]
+    if last is None:
+        left_out = [f"({result.omitted:,} characters left out)"] if result.omitted else []
+        return (*lines, *left_out)
+    above = [f"… {count(len(lines) - last, 'line')} above"] if len(lines) > last else []
+    return (*above, *(shortened(line, width) for line in lines[-last:]))
+
+
+# ── at the end ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def summary(outcome: Outcome) -> tuple[str, ...]:
+    """The parts of the last line: who, tokens, dollars, seconds, and the solution that was shown to the models."""
+    parts = [_who(outcome), *spent(outcome.spending), duration(outcome.seconds)]
+    if outcome.examples and outcome.status in ("solved", "unverified"):
+        named = ", ".join(f"#{example.id}" for example in outcome.examples)
+        parts.append(f"with solution{'s' if len(outcome.examples) > 1 else ''} {named}")
+    return tuple(parts)
+
+
+def _who(outcome: Outcome) -> str:
+    tiers = tuple(dict.fromkeys(one_line(attempt.tier) for attempt in outcome.attempts))
+    turns = f"in {count(outcome.turns, 'turn')}"
+    if not tiers:
+        return {"unsolved": "not solved"}.get(outcome.status, outcome.status)
+    after = f" after {', '.join(tiers[:-1])}" if tiers[1:] else ""
+    match outcome.status:
+        case "solved":
+            return f"solved by {tiers[-1]}{after} {turns}"
+        case "unverified":
+            return f"UNVERIFIED answer by {tiers[-1]}{after} {turns}"
+        case "unsolved":
+            return f"not solved by {', '.join(tiers)} {turns}"
+        case "budget":
+            return f"budget spent at {tiers[-1]}{after} {turns}"
+        case "interrupted":
+            return f"interrupted at {tiers[-1]}{after} {turns}"
+
+
+def remark(outcome: Outcome) -> str:
+    """What to know about the answer besides the summary; empty where there is nothing to add."""
+    last = outcome.attempts[-1] if outcome.attempts else None
+    reason = one_line(outcome.verdict.reason)
+    if outcome.status == "unsolved":
+        ended = one_line(last.why) or END[last.end] if last else "no tier was tried"
+        return f"✗ not solved: {reason or ended}"
+    if outcome.status != "solved" and outcome.answer:
+        return f"? nothing confirmed this answer ({reason})" if reason else "? nothing confirmed this answer"
+    return ""

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from ecoassist.errors import (
+    BudgetSpent,
+    EcoassistError,
+    EnvironmentFault,
+    NoModel,
+    NoSandbox,
+    ProviderError,
+    UsageFault,
+)
+from ecoassist.events import Event, Finished
+from ecoassist.render.result import Ended, dumps, exit_code, result, status
+from ecoassist.types import Answer, Outcome, Spending, Status, Verdict
+
+NOBODY = Verdict(None, "nobody")
+
+
+def outcome(status: Status) -> Outcome:
+    return Outcome(status, None, NOBODY, ())
+
+
+@pytest.mark.parametrize(
+    ("done", "error", "ended", "code", "name"),
+    [
+        ("solved", None, None, 0, "solved"),
+        ("unsolved", None, None, 1, "unsolved"),
+        ("budget", None, None, 4, "budget"),
+        ("unverified", None, None, 5, "unverified"),
+        ("interrupted", None, None, 130, "interrupted"),
+        ("interrupted", None, "interrupt", 130, "interrupted"),
+        ("interrupted", None, "timeout", 124, "timeout"),
+        ("interrupted", None, "terminated", 143, "interrupted"),
+        ("solved", None, "interrupt", 0, "solved"),  # Ctrl-C came too late, or skipped the re-run
+        ("unverified", NoSandbox("x"), "timeout", 5, "unverified"),
+        (None, None, "interrupt", 130, "interrupted"),  # the second Ctrl-C
+        (None, None, "timeout", 124, "timeout"),
+        (None, None, "terminated", 143, "interrupted"),
+        (None, UsageFault("x"), None, 2, "error"),
+        (None, EnvironmentFault("x"), None, 3, "error"),
+        (None, NoModel("x"), None, 3, "error"),
+        (None, NoSandbox("x"), None, 3, "error"),
+        (None, ProviderError("x"), None, 3, "error"),
+        (None, ProviderError("x"), "interrupt", 3, "error"),
+        (None, BudgetSpent("x"), None, 4, "budget"),
+        (None, EcoassistError("x"), None, 70, "error"),
+        (None, KeyError("x"), None, 70, "error"),
+        (None, None, None, 70, "error"),
+    ],
+)
+def test_exit_code_and_status(
+    done: Status | None, error: Exception | None, ended: Ended | None, code: int, name: str
+) -> None:
+    finished = outcome(done) if done else None
+    assert exit_code(finished, error, ended) == code
+    assert status(finished, error, ended) == name
+    assert result(finished, error, ended=ended)["status"] == name
+
+
+def finished(events: list[Event]) -> Outcome:
+    assert isinstance(events[-1], Finished)
+    return events[-1].outcome
+
+
+def test_the_object_of_a_solved_question(solved: list[Event]) -> None:
+    assert json.loads(dumps(result(finished(solved), files=["chart.png"]))) == {
+        "version": 1,
+        "status": "solved",
+        "answer": "Tomorrow in Oslo: 3 °C on average, light rain.",
+        "value": 3,
+        "error": None,
+        "verdict": {"solved": True, "by": "model", "reason": "the value is in the output"},
+        "tier": "cheap",
+        "attempts": [{"tier": "cheap", "model": "gpt-5-mini", "turns": 2, "end": "answered"}],
+        "solution_used": 12,
+        "solution_stored": 13,
+        "solution_state": "pending",
+        "files": ["chart.png"],
+        "cost": {"usd": 0.0004, "prompt_tokens": 1532, "completion_tokens": 210, "calls": 3, "exact": True},
+        "seconds": 3.21,
+        "run": "r1",
+    }
+    assert result(finished(solved), state="verified")["solution_state"] == "verified"
+
+
+def test_an_error_gives_an_object_with_the_same_fields(solved: list[Event]) -> None:
+    error = NoSandbox("no container engine", "start Docker")
+    record = result(error=error, spending=Spending(None, 10, 2, 1, False), seconds=1.23456, run="r2")
+    assert list(record) == list(result(finished(solved)))
+    assert record["error"] == {"kind": "sandbox", "message": "no container engine", "remedy": "start Docker"}
+    assert (record["answer"], record["verdict"], record["tier"], record["attempts"]) == (None, None, None, [])
+    assert record["cost"] == {"usd": None, "prompt_tokens": 10, "completion_tokens": 2, "calls": 1, "exact": False}
+    assert (record["seconds"], record["run"]) == (1.235, "r2")
+
+
+def test_a_foreign_exception_is_an_internal_error() -> None:
+    assert result(error=KeyError("a"))["error"] == {"kind": "internal", "message": "KeyError: 'a'", "remedy": ""}
+
+
+def test_an_escalated_question_used_and_stored_nothing(escalated: list[Event]) -> None:
+    record = result(finished(escalated))
+    assert (record["solution_used"], record["solution_stored"], record["solution_state"]) == (None, None, None)
+
+
+@pytest.mark.parametrize("value", [math.nan, [1, math.inf], {"a": -math.inf}])
+def test_a_value_that_json_cannot_express_is_null(value: float | list[float], solved: list[Event]) -> None:
+    record = result(replace(finished(solved), answer=Answer("x", value)))  # type: ignore[arg-type]
+    assert json.loads(dumps(record))["value"] is None
+
+
+def test_the_line_holds_nothing_that_a_terminal_would_obey(solved: list[Event]) -> None:
+    hostile = "\x1b[31m\x9b2J\u202e\ud800 rain"
+    line = dumps(result(replace(finished(solved), answer=Answer(hostile, hostile))))
+    assert line.isprintable()
+    assert json.loads(line)["answer"] == json.loads(line)["value"] == hostile

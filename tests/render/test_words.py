@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ecoassist.render import words
+from ecoassist.types import (
+    Access,
+    Answer,
+    Attempt,
+    CellError,
+    CellResult,
+    CellStatus,
+    End,
+    Example,
+    Outcome,
+    Reply,
+    Spending,
+    Status,
+    Turn,
+    Verdict,
+)
+
+ANSWER = Answer("3 °C", 3)
+YES = Verdict(True, "model", "in the output")
+SPENT = Spending(0.0004, 1532, 210, 2)
+
+
+def attempt(tier: str, turns: int, end: End = "answered", why: str = "") -> Attempt:
+    return Attempt(tier, tuple(Turn(Reply("")) for _ in range(turns)), end, why)
+
+
+SOLVED = Outcome("solved", ANSWER, YES, (attempt("cheap", 2),), SPENT, 3.21, (Example(12, "q", "p", 0.71),), 13)
+
+
+@pytest.mark.parametrize(
+    ("usd", "exact", "shown"),
+    [
+        (None, True, "cost unknown"),
+        (None, False, "cost unknown"),
+        (0.0, True, "$0"),
+        (0.0004, True, "$0.0004"),
+        (0.00041, True, "$0.00041"),
+        (0.000414, True, "$0.00041"),
+        (0.000414, False, "<= $0.00042"),
+        (0.0004, False, "<= $0.0004"),
+        (1e-7, True, "$0.0000001"),
+        (0.042, True, "$0.042"),
+        (0.5, True, "$0.50"),
+        (0.996, True, "$1.00"),
+        (12.345, True, "$12.34"),
+        (1234.5, False, "<= $1,234.50"),
+    ],
+)
+def test_money(usd: float | None, exact: bool, shown: str) -> None:
+    assert words.money(usd, exact) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0.0, "0.0 s"),
+        (3.21, "3.2 s"),
+        (99.94, "99.9 s"),
+        (99.96, "1 min 40 s"),
+        (119.7, "2 min 0 s"),
+        (3725, "62 min 5 s"),
+    ],
+)
+def test_duration(seconds: float, shown: str) -> None:
+    assert words.duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("outcome", "shown"),
+    [
+        (SOLVED, "solved by cheap in 2 turns · 1,532 + 210 tokens · $0.0004 · 3.2 s · with solution #12"),
+        (replace(SOLVED, examples=()), "solved by cheap in 2 turns · 1,532 + 210 tokens · $0.0004 · 3.2 s"),
+        (
+            replace(SOLVED, attempts=(attempt("replay", 1),), spending=Spending()),
+            "solved by replay in 1 turn · no model call · $0 · 3.2 s · with solution #12",
+        ),
+        (
+            replace(SOLVED, attempts=(attempt("cheap", 6), attempt("strong", 3)), spending=replace(SPENT, exact=False)),
+            "solved by strong after cheap in 9 turns · <= 1,532 + 210 tokens · <= $0.0004 · 3.2 s · with solution #12",
+        ),
+        (
+            replace(SOLVED, attempts=(attempt("cheap", 2), attempt("cheap", 2)), spending=replace(SPENT, usd=None)),
+            "solved by cheap in 4 turns · 1,532 + 210 tokens · cost unknown · 3.2 s · with solution #12",
+        ),
+        (
+            replace(SOLVED, status="unverified", examples=SOLVED.examples * 2),
+            "UNVERIFIED answer by cheap in 2 turns · 1,532 + 210 tokens · $0.0004 · 3.2 s · with solutions #12, #12",
+        ),
+        (
+            replace(SOLVED, status="unsolved", attempts=(attempt("cheap", 6), attempt("strong", 6))),
+            "not solved by cheap, strong in 12 turns · 1,532 + 210 tokens · $0.0004 · 3.2 s",
+        ),
+        (replace(SOLVED, status="budget"), "budget spent at cheap in 2 turns · 1,532 + 210 tokens · $0.0004 · 3.2 s"),
+        (
+            replace(SOLVED, status="interrupted"),
+            "interrupted at cheap in 2 turns · 1,532 + 210 tokens · $0.0004 · 3.2 s",
+        ),
+        (
+            Outcome("interrupted", None, Verdict(None, "nobody"), (), seconds=0.4),
+            "interrupted · no model call · $0 · 0.4 s",
+        ),
+        (Outcome("unsolved", None, Verdict(None, "nobody"), ()), "not solved · no model call · $0 · 0.0 s"),
+    ],
+)
+def test_the_summary(outcome: Outcome, shown: str) -> None:
+    assert words.DOT.join(words.summary(outcome)) == shown
+
+
+def test_folding_breaks_only_between_parts() -> None:
+    parts = words.summary(SOLVED)
+    assert words.folded(parts, 80).split("\n") == [
+        "solved by cheap in 2 turns · 1,532 + 210 tokens · $0.0004 · 3.2 s",
+        "with solution #12",
+    ]
+    assert words.folded(parts, 5).split("\n") == list(parts)
+    assert "\n" not in words.folded(parts, 85)
+
+
+NO = Verdict(False, "checks", "the answer is empty")
+UNSURE = Verdict(None, "model", "no judge")
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "verdict", "last", "shown"),
+    [
+        ("solved", ANSWER, YES, attempt("a", 1), ""),
+        ("unverified", ANSWER, UNSURE, attempt("a", 1), "? nothing confirmed this answer (no judge)"),
+        ("unverified", ANSWER, Verdict(None, "nobody"), attempt("a", 1), "? nothing confirmed this answer"),
+        ("interrupted", ANSWER, UNSURE, attempt("a", 1), "? nothing confirmed this answer (no judge)"),
+        ("interrupted", None, UNSURE, attempt("a", 1, "interrupted"), ""),
+        ("budget", None, UNSURE, attempt("a", 1, "budget"), ""),
+        ("unsolved", None, NO, attempt("a", 1), "✗ not solved: the answer is empty"),
+        (
+            "unsolved",
+            None,
+            Verdict(None, "nobody"),
+            attempt("a", 6, "turn_limit"),
+            "✗ not solved: no answer within its turns",
+        ),
+        ("unsolved", None, Verdict(None, "nobody"), attempt("a", 1, "provider", "HTTP 500"), "✗ not solved: HTTP 500"),
+        ("unsolved", None, Verdict(None, "nobody"), None, "✗ not solved: no tier was tried"),
+    ],
+)
+def test_the_remark(status: Status, answer: Answer | None, verdict: Verdict, last: Attempt | None, shown: str) -> None:
+    assert words.remark(Outcome(status, answer, verdict, (last,) if last else ())) == shown
+
+
+REFUSED = Access("evil.example", "GET", refused="not on the allow-list")
+FOUND = Access("api.example", "GET", status=200)
+
+
+@pytest.mark.parametrize(
+    ("result", "shown"),
+    [
+        (CellResult("ok", seconds=0.84), "✓ 0.8 s"),
+        (CellResult("ok", accesses=(FOUND, FOUND, REFUSED)), "✓ 0.0 s · api.example 200"),
+        (
+            CellResult("ok", accesses=tuple(Access(f"{n}.example", "GET", status=n) for n in range(200, 205))),
+            "✓ 0.0 s · 200.example 200 · 201.example 201 · 202.example 202 · 2 more",
+        ),
+        (CellResult("error", error=CellError("KeyError", "'a'\n")), "✗ KeyError: 'a' · 0.0 s"),
+        (CellResult("timeout", seconds=60, state_lost=True), "✗ stopped at the time limit · 60.0 s · variables lost"),
+        (CellResult("killed", reason="by signal 9"), "✗ by signal 9 · 0.0 s"),
+    ],
+)
+def test_how_a_cell_ended(result: CellResult, shown: str) -> None:
+    assert words.cell(result) == shown
+
+
+@pytest.mark.parametrize("status", ["timeout", "interrupted", "oom", "killed", "gone", "error"])
+def test_every_bad_end_of_a_cell_has_words(status: CellStatus) -> None:
+    assert words.cell(CellResult(status), 2).startswith(f"✗ 2 lines of code · {words.CELL[status]} · ")
+
+
+def test_what_was_blocked_is_said_once() -> None:
+    assert words.blocked((REFUSED, FOUND, REFUSED)) == ("blocked: evil.example: not on the allow-list",)
+
+
+def test_output_is_trimmed_to_its_last_lines() -> None:
+    result = CellResult("ok", "1\n2\n\n" + "x" * 300 + "\n", "value", omitted=4096)
+    assert words.output(result, 3) == ("… 2 lines above", "", "x" * 199 + "…", "value")
+    assert words.output(result, 5)[0] == "1"
+    assert words.output(result) == ("1", "2", "", "x" * 300, "value", "(4,096 characters left out)")
+    assert words.output(CellResult("ok", "\n \n")) == ()
+
+
+def test_an_escalation_without_a_reason_needs_no_brackets() -> None:
+    assert words.escalated("cheap", Verdict(False, "x"), "strong") == (
+        "✗ the cheap tier did not solve it: escalating to strong"
+    )
