@@ -2,62 +2,34 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ecoassist.types import Access, Attachment
 
-from .docker import HOME, RUN, Engine, connect
-from .image import ensure
-from .reaper import LABEL, owner, private_folder, reap_in_background
+from .container import COMMAND, Containers
+from .reaper import private_folder
 from .settings import BoxSettings
 
 if TYPE_CHECKING:
     from ecoassist.ports import Kernel
 
-    from .mux import Mux, Serve
-
-PYTHON = "/opt/venv/bin/python"
-COMMAND = [PYTHON, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-ENVIRONMENT = {
-    "PATH": "/opt/venv/bin:/usr/local/bin:/usr/bin:/bin",
-    "HOME": HOME,
-    "USER": "sandbox",
-    "LANG": "C.UTF-8",
-    "TMPDIR": "/tmp",
-    "IPYTHONDIR": "/tmp/.ipython",
-    "MPLCONFIGDIR": "/tmp/.matplotlib",
-    "MPLBACKEND": "agg",
-    "PYTHONDONTWRITEBYTECODE": "1",
-}
-PROXY = "http://127.0.0.1:3128"
-PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
-CA_FILE = f"{RUN}/ca.pem"
-CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
+    from .mux import Serve
 
 
 class DockerBox:
     """Makes kernels in containers. `notice` is told what takes long: looking for and building the image."""
 
     def __init__(self, settings: BoxSettings, notice: Callable[[str], None] = lambda text: None) -> None:
-        self.settings, self._notice = settings, notice
-        self._lock = threading.Lock()
-        self._engine: Engine | None = None
-        self._image = ""
+        self._settings, self._containers = settings, Containers(settings, notice)
 
     def prepare(self) -> str:
         """Finds the engine and the image, and builds the image if need be. Returns its name; again costs nothing.
 
         Raises NoSandbox.
         """
-        with self._lock:
-            if not self._image:
-                self._engine = self._engine or connect(self.settings)
-                self._image = ensure(self._engine, self.settings, self._notice)
-                reap_in_background(self._engine)
-            return self._image
+        return self._containers.prepare()
 
     def start(
         self,
@@ -73,12 +45,12 @@ class DockerBox:
         `serve` takes the connections that code opens through the proxy; without it there is no network at all.
         `variables` and `files` are what code finds, also after a restart. Raises NoSandbox.
         """
-        self.prepare()
+        self._containers.prepare()
         from .cells import CellKernel
         from .host import make_host
         from .provisioner import BoxProvisioner
 
-        boot = partial(self.boot, serve=serve, variables=variables, ca_pem=ca_pem, files=files)
+        boot = partial(self._containers.boot, serve=serve, variables=variables, ca_pem=ca_pem, files=files)
         folder = private_folder()
 
         def provision(**traits: Any) -> BoxProvisioner:
@@ -87,71 +59,4 @@ class DockerBox:
             return made
 
         host = make_host(folder, COMMAND, provision)
-        return CellKernel(host, seconds=self.settings.cell_seconds, accesses=accesses)
-
-    def boot(
-        self,
-        connection: Mapping[str, Any],
-        sockets: Mapping[int, str],
-        *,
-        serve: Serve | None = None,
-        variables: Mapping[str, str] = {},
-        ca_pem: bytes = b"",
-        files: Sequence[Attachment] = (),
-    ) -> Mux:
-        """Starts a container and the link into it, which listens at `sockets`.
-
-        Raises NoSandbox, and leaves nothing then.
-        """
-        image = self.prepare()
-        from .mux import Mux
-
-        engine = self._engine
-        assert engine is not None
-        container = engine.create(image, self.settings, {LABEL: owner()})
-        try:
-            stream = engine.attach(container)
-            try:
-                hello = _hello(connection, variables, bool(serve), ca_pem)
-                mux = Mux(stream, framed=True, hello=hello, channels=dict(sockets), files=files, serve=serve)
-                engine.start(container)
-                mux.start()
-            except BaseException:
-                stream.close()
-                raise
-        except BaseException:
-            engine.remove(container)
-            raise
-        return mux
-
-
-def _hello(
-    connection: Mapping[str, Any], variables: Mapping[str, str], proxied: bool, ca_pem: bytes
-) -> dict[str, object]:
-    """What the relay is told first; its docstring has the fields."""
-    key = connection["key"]
-    inside = {
-        "transport": "ipc",
-        "ip": f"{RUN}/k",
-        **{name: number for number, name in enumerate(_PORTS, 1)},
-        "key": key.decode() if isinstance(key, bytes) else key,
-        "signature_scheme": connection["signature_scheme"],
-        "kernel_name": "",
-    }
-    environment = dict(ENVIRONMENT)
-    if proxied:
-        environment.update(dict.fromkeys(PROXY_VARIABLES, PROXY))
-    if ca_pem:
-        environment.update(dict.fromkeys(CA_VARIABLES, CA_FILE))
-    return {
-        "argv": COMMAND,
-        "env": {**environment, **variables},
-        "cwd": HOME,
-        "rundir": RUN,
-        "wipe": [HOME, "/tmp", "/dev/shm"],
-        "connection": inside,
-        "texts": {"ca.pem": ca_pem.decode("ascii")} if ca_pem else {},
-    }
-
-
-_PORTS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
+        return CellKernel(host, seconds=self._settings.cell_seconds, accesses=accesses)

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 
+from .container import PORTS, Containers
 from .host import Death
 from .reaper import private_folder
+from .settings import BoxSettings
 
 if TYPE_CHECKING:
     from .mux import Mux
-
-PORTS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
 
 Boot: TypeAlias = "Callable[[KernelConnectionInfo, dict[int, str]], Mux]"
 """Starts a container for this connection, its channels on these host sockets, and returns the started link to it."""
@@ -119,7 +119,4 @@ class BoxProvisioner(KernelProvisionerBase):
 
 
 def _default_boot(connection: KernelConnectionInfo, sockets: dict[int, str]) -> Mux:
-    from .box import DockerBox
-    from .settings import BoxSettings
-
-    return DockerBox(BoxSettings()).boot(connection, sockets)
+    return Containers(BoxSettings()).boot(connection, sockets)
