@@ -48,20 +48,21 @@ def stderr_console(stream: TextIO) -> Console:
 class ConsoleSink:
     """Shows every event; call `close` when the stream may have ended without Finished.
 
-    `console`: on stderr. `out`: stdout. `verbose`: whole code, output, tracebacks and each step of the verdict.
-    `header`: one line said before every question. `clock`: seconds, for the status line.
+    `console`: on stderr. `out`: stdout; None where the answer goes out in another form. `verbose`: whole code, output,
+    tracebacks and each step of the verdict. `header`: a line said before every question. `clock`: seconds.
     """
 
     def __init__(
         self,
         console: Console,
-        out: TextIO,
+        out: TextIO | None,
         *,
         verbose: bool = False,
         header: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.console, self.out, self.verbose, self.header = console, tolerant(out), verbose, header
+        self.console, self.verbose, self.header = console, verbose, header
+        self.out = tolerant(out) if out else None
         self.live = console.is_interactive and console.file.isatty()
         self.ascii = console.options.ascii_only
         self.status = StatusLine(console, clock, self.live)
@@ -218,25 +219,27 @@ class ConsoleSink:
         self.status.begin("")
         style = STATUS_STYLE.get(outcome.status, "bold red")
         if outcome.answer:
-            self._gap()
-            text = plain(outcome.answer.text).strip("\n")
-            if outcome.status == "unsolved":
-                self._say(f"rejected answer: {text}", "dim")
-            else:
-                self.out.write(text + "\n")
-                self.out.flush()
-            self._gap()
+            self._answer(plain(outcome.answer.text).strip("\n"), rejected=outcome.status == "unsolved")
         if remark := words.remark(outcome):
             self._say(remark, style)
         width = self.console.width if self.live else 10_000
         self._say(words.folded(words.summary(outcome), width), "dim" if outcome.status == "solved" else style)
         self._forget()
 
+    def _answer(self, text: str, rejected: bool) -> None:
+        self._gap()
+        if rejected:
+            self._say(f"rejected answer: {text}", "dim")
+        elif self.out:
+            self.out.write(text + "\n")
+            self.out.flush()
+        self._gap()
+
     # ── saying ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _gap(self) -> None:
         """Sets the answer off where progress and answer share a terminal."""
-        if self.live and self.out.isatty():
+        if self.live and self.out and self.out.isatty():
             self._say("")
 
     def _say(self, text: str, style: str = "", one_row: bool = False) -> None:

@@ -32,7 +32,7 @@ from ecoassist.events import (
     Tick,
     TierStarted,
 )
-from ecoassist.render.console import ConsoleSink, stderr_console
+from ecoassist.render.console import ConsoleSink, StderrConsole, stderr_console
 from ecoassist.render.plain import UNSAFE
 from ecoassist.types import Answer, CellResult, Outcome, Question, Reply, Status, Verdict
 
@@ -199,6 +199,14 @@ def test_a_rejected_answer_is_not_on_stdout(show: Show) -> None:
     assert shown.progress.splitlines()[:2] == ["rejected answer: Bergen", "✗ not solved: wrong city"]
 
 
+def test_the_answer_can_be_left_to_someone_else(solved: list[Event]) -> None:
+    progress = io.StringIO()
+    sink = ConsoleSink(StderrConsole(file=progress, force_terminal=False), None)
+    for event in solved:
+        sink.handle(event)
+    assert progress.getvalue() == SOLVED
+
+
 @pytest.mark.parametrize("status", typing.get_args(Status))
 def test_the_last_line_is_the_summary_however_it_ended(status: Status, show: Show, solved: list[Event]) -> None:
     assert isinstance(solved[-1], Finished)
@@ -284,7 +292,7 @@ def test_a_hostile_warning_is_harmless(show: Show, hostile: Callable[[type], Any
 def test_a_console_without_our_signs_gets_words(solved: list[Event], escalated: list[Event]) -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="cp1252")
-    sink = ConsoleSink(stderr_console(stream), stream)
+    sink = ConsoleSink(StderrConsole(file=stream, force_terminal=False), stream)
     for event in [*solved, *escalated]:
         sink.handle(event)
     shown = raw.getvalue().decode("cp1252")
