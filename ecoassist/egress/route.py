@@ -1,0 +1,106 @@
+"""Where a request of the sandbox goes, and which of its headers travel on. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import h11
+
+from .policy import Headers, is_address, is_name
+from .wire import Refused
+
+_HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
+    b"upgrade".split()
+)
+"""RFC 9110, section 7.6.1."""
+_REWRITTEN = frozenset((b"host", b"content-length", b"expect"))
+_HIDES_ECHOES = frozenset((b"accept-encoding", b"range", b"if-range"))
+"""Not sent to a host with a key: a packed body cannot be scanned, and half a key per range would pass the masks."""
+_ABOUT_OTHER_PORTS = frozenset((b"alt-svc",))
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    host: str
+    """In lower case."""
+    port: int
+    tls: bool
+    """Whether the client came through a tunnel."""
+    method: str
+    target: bytes
+    """In origin form: path and query."""
+
+    @property
+    def path(self) -> str:
+        """For the record: without the query, and not longer than a line."""
+        return self.target.partition(b"?")[0].decode("latin-1")[:200]
+
+
+def tunnel_of(target: bytes) -> tuple[str, int]:
+    """Host and port of a CONNECT request. Raises Refused."""
+    host, _, port = target.decode("latin-1").rpartition(":")
+    host = host.lower().removeprefix("[").removesuffix("]").removesuffix(".")
+    if not port.isdecimal() or not (is_name(host) or is_address(host)):
+        raise Refused(400, "CONNECT needs host:port")
+    return host, int(port)
+
+
+def route_of(request: h11.Request, tunnel: tuple[str, int] | None) -> Route:
+    """Raises Refused where the request names no place, or another than its tunnel."""
+    method, target = request.method.decode("ascii"), bytes(request.target)
+    if tunnel:
+        if not target.startswith(b"/"):
+            raise Refused(400, "inside a tunnel the request line holds a path only")
+        return Route(*tunnel, True, method, target)
+    try:
+        url = urlsplit(target.decode("ascii"))
+        host, port = (url.hostname or "").removesuffix("."), url.port or 80
+    except ValueError:
+        raise Refused(400, "the URL is not well-formed") from None
+    if url.scheme != "http" or not (is_name(host) or is_address(host)):
+        raise Refused(400, "this is a proxy: it takes absolute http:// URLs, and CONNECT for https")
+    return Route(
+        host, port, False, method, (url.path or "/").encode() + (b"?" + url.query.encode() if url.query else b"")
+    )
+
+
+def check(route: Route, headers: Headers) -> None:
+    """Raises Refused for what a well-behaved client does not do."""
+    fields = dict(headers)
+    if b"upgrade" in fields:
+        raise Refused(501, "protocol upgrades and websockets are not supported")
+    named, _, port = fields.get(b"host", route.host.encode()).decode("latin-1").lower().partition(":")
+    if named.removesuffix(".") != route.host or port not in ("", str(route.port)):
+        raise Refused(421, f"the Host header does not match {route.host}")
+
+
+def request_headers(route: Route, headers: Headers, *, keyed: bool) -> Headers:
+    """`keyed`: the host has keys. The length of the body is added when it is sent."""
+    dropped = _HOP_BY_HOP | _REWRITTEN | _listed(headers) | (_HIDES_ECHOES if keyed else frozenset())
+    kept = [(name, value) for name, value in headers if name not in dropped]
+    if keyed:
+        kept.append((b"accept-encoding", b"identity"))
+    return ((b"host", route.host.encode()), *kept)
+
+
+def response_headers(headers: Headers, *, rewritten: bool) -> Headers:
+    """`rewritten`: the body's length and coding may change on its way."""
+    dropped = _HOP_BY_HOP | _ABOUT_OTHER_PORTS | _listed(headers)
+    if rewritten:
+        dropped |= {
+            b"content-length",
+            b"content-encoding",
+            b"content-md5",
+            b"digest",
+            b"repr-digest",
+            b"content-digest",
+        }
+    return tuple((name, value) for name, value in headers if name not in dropped)
+
+
+def _listed(headers: Headers) -> frozenset[bytes]:
+    """What the Connection header declares to be for this hop only."""
+    listed = b",".join(value for name, value in headers if name == b"connection")
+    return frozenset(name.strip().lower() for name in listed.split(b","))
