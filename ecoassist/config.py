@@ -120,7 +120,7 @@ def load(
 
     Raises UsageFault for a file that cannot be read, is not TOML, or has unknown or unfit settings.
     """
-    env = dict(os.environ if environ is None else environ)
+    env = environment() if environ is None else dict(environ)
     named = path or (Path(env["ECOASSIST_CONFIG"]) if env.get("ECOASSIST_CONFIG") else None)
     default = platformdirs.user_config_path("ecoassist") / "config.toml"
     file = named or (default if default.exists() else None)
@@ -134,6 +134,11 @@ def load(
 
 FROM_ENVIRONMENT = {"base_image": "ECOASSIST_BASE_IMAGE", "build_network": "ECOASSIST_BUILD_NETWORK"}
 """Settings of [sandbox] and the environment variables that override them."""
+
+
+def environment() -> dict[str, str]:
+    """A copy of the process environment."""
+    return dict(os.environ)
 
 
 def _override(settings: dict[str, Any], section: str, values: Mapping[str, object]) -> None:

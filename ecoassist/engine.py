@@ -203,22 +203,24 @@ class Engine:
         try:
             for example in outcome.examples:
                 self.store.credit(example.id, outcome.verdict.solved and len(outcome.attempts) == 1)
-            if outcome.status == "solved" and (solution := self._solution(task, outcome.attempts[-1])):
-                outcome = replace(outcome, stored=self.store.keep(solution))
-                yield Stored(outcome.stored or 0)
+            if outcome.status == "solved" and (id := self.keep(task, outcome)) is not None:
+                outcome = replace(outcome, stored=id)
+                yield Stored(id)
         except EnvironmentFault as error:
             yield Notice(f"not remembered: {error}; {error.remedy}", "warning")
         return outcome
 
-    def _solution(self, task: Task, attempt: Attempt) -> Solution | None:
-        cells = [turn.code for turn in _good(attempt.turns) if turn.code]
-        if not cells or not attempt.answer:
+    def keep(self, task: Task, outcome: Outcome) -> int | None:
+        """Stores what answered `task` as a candidate. None: no program did. Raises EnvironmentFault."""
+        attempt = outcome.attempts[-1] if outcome.attempts else None
+        cells = [turn.code for turn in _good(attempt.turns) if turn.code] if attempt else []
+        if attempt is None or not cells or not attempt.answer:
             return None
         program = self.portable(programs.assemble(cells))
-        answered = dict.fromkeys(a.host for r in attempt.results for a in r.accesses if a.status)
+        answered = tuple(dict.fromkeys(a.host for r in attempt.results for a in r.accesses if a.status))
         names = tuple(file.name for file in task.files)
-        query = _in_context(task)
-        return Solution(query, program, attempt.answer, attempt.tier, attempt.model, tuple(answered), names)
+        query, tier, model = _in_context(task), attempt.tier, attempt.model
+        return self.store.keep(Solution(query, program, attempt.answer, tier, model, answered, names))
 
 
 def _in_context(task: Task) -> str:

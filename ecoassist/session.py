@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from . import cards, programs
@@ -17,7 +17,7 @@ from .engine import Engine
 from .errors import NoSandbox
 from .events import CellFinished, CellStarted, RerunFinished, RerunStarted, Stream, Tick, rest
 from .ports import Fresh, Kernel
-from .types import Api, Attachment, CellResult, Entry, Exchange, Outcome, Solution, Task
+from .types import Api, Attachment, CellResult, Entry, Exchange, Outcome, Solution, Spending, Task
 
 MAX_NAMES = 40
 """Names of earlier variables that a prompt holds at most."""
@@ -134,14 +134,19 @@ class Session:
     """Date, time and zone in words."""
     open_budget: Callable[[], None] = lambda: None
     """Called before each question."""
+    total: Callable[[], Spending] = Spending
+    """What the conversation has cost so far."""
     history: list[Exchange] = field(default_factory=list)
     _cells: list[str] = field(default_factory=list)
+    _last: tuple[Task, Outcome] | None = None
 
     def ask(self, query: str) -> Stream[Outcome]:
         """One question, with the conversation before it in view. Raises EnvironmentFault."""
         self.open_budget()
-        stream = self.engine.run(self._task(query), run=uuid.uuid4().hex[:12])
+        task = self._task(query)
+        stream = self.engine.run(task, run=uuid.uuid4().hex[:12])
         outcome = yield from self.desk.merge(stream, self.kernel.check)
+        self._last = (task, outcome)
         self._note(query, outcome)
         return outcome
 
@@ -159,6 +164,27 @@ class Session:
         yield RerunFinished(entry.id, green)
         return green
 
+    def approve(self) -> int | None:
+        """The person vouches for the last answer: it becomes a candidate. None: no program, or it is one already."""
+        if self._last is None or self._last[1].stored is not None:
+            return None
+        task, outcome = self._last
+        id = self.engine.keep(task, outcome)
+        self._last = (task, replace(outcome, stored=id))
+        return id
+
+    def reject(self) -> bool:
+        """The person denies the last answer: what was stored of it, and what it was made from, lose by it."""
+        if self._last is None:
+            return False
+        outcome = self._last[1]
+        if outcome.stored is not None:
+            self.engine.store.settle(outcome.stored, False)
+        for example in outcome.examples:
+            self.engine.store.credit(example.id, False)
+        self._last = None
+        return True
+
     def pending(self) -> tuple[Entry, ...]:
         """Candidates that this session could re-run: it has the files they read."""
         names = {file.name for file in self.files}
@@ -168,6 +194,7 @@ class Session:
         """Forgets the conversation and the kernel's variables."""
         self.history.clear()
         self._cells.clear()
+        self._last = None
         self.kernel.restart()
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import prompts
 from .budget import Budget, Metered
@@ -22,6 +22,9 @@ from .ports import Judge, Model
 from .sandboxes import Sandboxes
 from .session import Session, StartingKernel
 from .types import Attachment, Price
+
+if TYPE_CHECKING:
+    from .store.sqlite import SqliteStore
 
 MAX_OUTPUT = 4_096
 """Tokens that one reply may take."""
@@ -46,13 +49,11 @@ def open_session(
     boxes = Sandboxes(config, desk.notice, tuple(files), unsafe_local=unsafe_local)
     kernel = StartingKernel(boxes.start, boxes.prepare)
     try:
-        from .store.sqlite import SqliteStore
-
         budget = Budget(config.budget.question, config.budget.tokens)
         engine = Engine(
             tiers=tiers_of(choices, budget),
             kernel=kernel,
-            store=SqliteStore(config.data / "solutions.db", config.solutions.gate, config.solutions.demonstrations),
+            store=store_of(config),
             judge=judge_of(config, choices, budget, person=person),
             system=prompts.system_text(packages=boxes.packages, seconds=config.sandbox.cell_seconds),
             ready=kernel.ready,
@@ -60,7 +61,7 @@ def open_session(
             portable=boxes.portable,
             keep_state=chat,
         )
-        yield Session(engine, kernel, boxes, desk, boxes.apis, tuple(files), now, budget.open)
+        yield Session(engine, kernel, boxes, desk, boxes.apis, tuple(files), now, budget.open, lambda: budget.total)
     finally:
         kernel.close()
 
@@ -120,14 +121,12 @@ def _metered(choice: Choice, budget: Budget, schema: dict[str, object] | None = 
     return Retrying(Metered(endpoint, budget, price_of(choice), MAX_OUTPUT))
 
 
+def store_of(config: Config) -> SqliteStore:
+    from .store.sqlite import SqliteStore
+
+    return SqliteStore(config.data / "solutions.db", config.solutions.gate, config.solutions.demonstrations)
+
+
 def now() -> str:
     """Date, time and zone in words: Friday, 20 November 2026, 10:43 (UTC)."""
     return datetime.datetime.now().astimezone().strftime("%A, %-d %B %Y, %H:%M (%Z)")
-
-
-def attachment(path: Path) -> Attachment:
-    """A file of the person's. Raises UsageFault where it cannot be read."""
-    try:
-        return Attachment(path.name, path.read_bytes())
-    except OSError as error:
-        raise UsageFault(f"cannot read {path}: {error.strerror}", "check --file") from error

@@ -74,6 +74,7 @@ class ConsoleSink:
         self._tries = 0
         self._lines = 0
         self._rerun = False
+        self._shown: str | None = None
         self._refused: Verdict | None = None
         self._attempt: Attempt | None = None
 
@@ -120,7 +121,7 @@ class ConsoleSink:
                 self._say(f"solution #{id} " + RERUN[green], "dim")
                 self.status.begin("")
             case ev.Asked(question):
-                self._say(plain(question.text).strip(), "bold")  # the choices are prompted for by whoever answers
+                self._show(question.text)  # the choices are prompted for by whoever answers
             case ev.Answered(answer):
                 if answer is None:
                     self._say("(no answer)", "dim")
@@ -234,6 +235,13 @@ class ConsoleSink:
             self.out.write(text + "\n")
             self.out.flush()
         self._gap()
+
+    def _show(self, answer: str) -> None:
+        """The answer that the person is asked about; the end of the run does not say it again."""
+        self._gap()
+        self._say(plain(answer).strip(), "bold")
+        self._gap()
+        self._shown = answer
 
     # ── saying ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,0 +1,5 @@
+"""python -m ecoassist"""
+
+from .cli.main import main
+
+main()

@@ -1,0 +1,119 @@
+"""`ecoassist ask`: one question, one answer on stdout."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ecoassist.errors import EcoassistError, UsageFault
+
+from .common import UNSAFE, ConfigOption, FileOption, MaxCost, UnsafeLocal, Verbose, load_config, report, stdin_bytes
+from .files import attachments
+
+if TYPE_CHECKING:
+    from ecoassist.config import Config
+    from ecoassist.play import Stop
+    from ecoassist.ports import Sink
+    from ecoassist.session import Session
+    from ecoassist.types import Outcome
+
+RERUN_SECONDS = 60.0
+"""How long the process may stay after its answer to try out what it stored."""
+
+
+def ask(
+    query: Annotated[str, typer.Argument(help="The question.")],
+    file: FileOption = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, also on errors.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Every event as a line of JSON on stdout.")] = False,
+    timeout: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="Time limit of the question.")] = 300,
+    max_cost: MaxCost = None,
+    unsafe_local: UnsafeLocal = False,
+    verbose: Verbose = False,
+    config: ConfigOption = None,
+) -> None:
+    """Answer one question. The answer goes to stdout, progress to stderr; piped input becomes a file for the code.
+
+    Exit codes: 0 solved, 1 not solved, 2 usage, 3 environment, 4 budget, 5 answered but unverified, 124 time limit,
+    130 interrupted, 143 terminated.
+    """
+    from ecoassist.play import Stop
+    from ecoassist.render.result import exit_code
+
+    stop = Stop(timeout)
+    out = _Out(json, jsonl, verbose, UNSAFE if unsafe_local else "")
+    outcome: Outcome | None = None
+    error: EcoassistError | None = None
+    try:
+        if json and jsonl:
+            raise UsageFault("--json and --jsonl exclude each other", "name one of them")
+        settings = load_config(config, max_cost)
+        outcome = _answer(out, stop, settings, query, file or [], unsafe_local=unsafe_local)
+    except EcoassistError as caught:
+        error = caught
+        report(error)
+        out.finish(None, error, stop)
+    except KeyboardInterrupt:
+        stop.request()
+        out.finish(None, None, stop)
+    raise typer.Exit(exit_code(outcome, error, stop.why))
+
+
+class _Out:
+    """Where events and the result go, by the form that was asked for."""
+
+    def __init__(self, json: bool, jsonl: bool, verbose: bool, header: str) -> None:
+        from ecoassist.render.console import ConsoleSink, stderr_console
+        from ecoassist.render.jsonl import JsonlSink
+
+        self.json = json
+        self.began = time.monotonic()
+        answer = None if json or jsonl else sys.stdout
+        self.progress = ConsoleSink(stderr_console(sys.stderr), answer, verbose=verbose, header=header)
+        self.sinks: list[Sink] = [self.progress, JsonlSink(sys.stdout)] if jsonl else [self.progress]
+
+    def finish(self, outcome: Outcome | None, error: EcoassistError | None, stop: Stop) -> None:
+        """Writes and flushes the JSON object, where one was asked for."""
+        if self.json:
+            from ecoassist.render.result import dumps, result
+
+            seconds = time.monotonic() - self.began
+            sys.stdout.write(dumps(result(outcome, error, ended=stop.why, seconds=seconds)) + "\n")
+            sys.stdout.flush()
+
+
+def _answer(out: _Out, stop: Stop, config: Config, query: str, files: list[Path], *, unsafe_local: bool) -> Outcome:
+    from ecoassist.play import play
+    from ecoassist.wiring import open_session
+
+    attached = attachments(files, stdin_bytes())
+    with open_session(config, unsafe_local=unsafe_local, files=attached) as session:
+        try:
+            outcome = play(session.ask(query), out.sinks, stop=stop)
+        finally:
+            out.progress.close()
+        out.finish(outcome, None, stop)
+        if outcome.stored is not None:
+            _try_out(session, out)
+    return outcome
+
+
+def _try_out(session: Session, out: _Out) -> None:
+    """Re-runs what was stored, now that the answer is out. Ctrl-C skips it, and the exit code stays."""
+    from ecoassist.play import Stop, play
+
+    stop = Stop(RERUN_SECONDS)
+    try:
+        for entry in session.pending():
+            if not stop.requested:
+                play(session.rerun(entry), [out.progress], stop=stop)
+    except EcoassistError as error:
+        report(error)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        out.progress.close()

@@ -1,0 +1,119 @@
+"""`ecoassist chat`: a conversation over one kernel."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .common import (
+    UNSAFE,
+    ConfigOption,
+    FileOption,
+    MaxCost,
+    UnsafeLocal,
+    Verbose,
+    judge_at_terminal,
+    load_config,
+    reporting,
+)
+from .files import attachments
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ecoassist.config import Config
+
+    from .conversation import Conversation
+
+
+def chat(
+    file: FileOption = None,
+    max_cost: MaxCost = None,
+    unsafe_local: UnsafeLocal = False,
+    verbose: Verbose = False,
+    config: ConfigOption = None,
+) -> None:
+    """Hold a conversation. Variables and files stay in the kernel from question to question; /help lists the commands.
+
+    After an answer, Enter accepts it, n rejects it, e asks a stronger model. Ctrl-C stops the running cell or reply
+    and keeps the conversation.
+    """
+    with reporting():
+        _converse(load_config(config, max_cost), file or [], unsafe_local=unsafe_local, verbose=verbose)
+
+
+def _converse(config: Config, files: list[Path], *, unsafe_local: bool, verbose: bool) -> None:
+    from ecoassist.play import nobody
+    from ecoassist.render.console import ConsoleSink, stderr_console
+    from ecoassist.wiring import open_session
+
+    from .conversation import Conversation
+
+    person = sys.stdin.isatty() and sys.stderr.isatty()
+    console = stderr_console(sys.stderr)
+    sink = ConsoleSink(console, sys.stdout, verbose=verbose, header=UNSAFE if unsafe_local else "")
+    with open_session(
+        config, chat=True, person=person, unsafe_local=unsafe_local, files=attachments(files, None)
+    ) as session:
+        if person:
+            console.print(f"{', '.join(tier.name for tier in session.engine.tiers)} - /help lists the commands")
+        conversation = Conversation(
+            session, sink, lambda text: console.print(text, soft_wrap=True), judge_at_terminal if person else nobody
+        )
+        try:
+            _loop(conversation, _typed(config) if person else _piped())
+        finally:
+            conversation.leave()
+
+
+def _loop(conversation: Conversation, lines: Iterator[str]) -> None:
+    from ecoassist.errors import EnvironmentFault, ProviderError
+
+    from .common import report
+
+    for line in lines:
+        try:
+            if not conversation.take(line):
+                return
+        except ProviderError as error:  # the next question may find the endpoint well again
+            report(error)
+        except EnvironmentFault:
+            raise
+
+
+def _piped() -> Iterator[str]:
+    return iter(sys.stdin)
+
+
+def _typed(config: Config) -> Iterator[str]:
+    """Lines from the prompt, with history and multi-line editing. Ctrl-C clears the line, Ctrl-D ends."""
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.history import FileHistory
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+    from prompt_toolkit.output import create_output
+
+    keys = KeyBindings()
+
+    @keys.add("escape", "enter")
+    def _(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\n")
+
+    @keys.add("enter")
+    def _(event: KeyPressEvent) -> None:
+        event.current_buffer.validate_and_handle()
+
+    prompt: PromptSession[str] = PromptSession(
+        history=FileHistory(str(config.data / "history")),
+        multiline=True,
+        key_bindings=keys,
+        output=create_output(sys.stderr),
+        prompt_continuation="… ",
+    )
+    while True:
+        try:
+            yield prompt.prompt("> ")
+        except KeyboardInterrupt:
+            continue
+        except EOFError:
+            return

@@ -1,0 +1,84 @@
+"""What the commands share: options, the way errors are shown, the person at the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+import typer
+
+from ecoassist.errors import EcoassistError
+
+if TYPE_CHECKING:
+    from ecoassist.config import Config
+    from ecoassist.types import Question
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="Configuration file. [env: ECOASSIST_CONFIG]")
+]
+FileOption = Annotated[
+    list[Path] | None, typer.Option("--file", "-f", metavar="PATH", help="A file the code can read. Repeatable.")
+]
+MaxCost = Annotated[
+    float | None, typer.Option("--max-cost", min=0, metavar="DOLLARS", help="Most that one question may cost.")
+]
+UnsafeLocal = Annotated[
+    bool,
+    typer.Option(
+        "--unsafe-local", help="Run code on this machine, outside any sandbox. It can read your files and keys."
+    ),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show all code, output and checks.")]
+
+UNSAFE = "UNSAFE: --unsafe-local runs code on this machine, outside any sandbox; it can read your files and your keys"
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """An expected error becomes one line, its remedy and its exit code."""
+    try:
+        yield
+    except EcoassistError as error:
+        from ecoassist.render.result import exit_code
+
+        report(error)
+        raise typer.Exit(exit_code(error=error)) from error
+    except KeyboardInterrupt:
+        typer.echo("", err=True)
+        raise typer.Exit(130) from None
+
+
+def report(error: EcoassistError) -> None:
+    from ecoassist.render.plain import plain
+
+    typer.echo(f"ecoassist: {plain(str(error))}", err=True)
+    if error.remedy:
+        typer.echo("\n".join(f"  {line}" for line in plain(error.remedy).splitlines()), err=True)
+
+
+def load_config(path: Path | None, max_cost: float | None = None) -> Config:
+    """Raises UsageFault."""
+    from ecoassist.config import load
+
+    return load(path, max_cost=max_cost)
+
+
+def stdin_bytes() -> BinaryIO | None:
+    """None where the process was started without one."""
+    return sys.stdin.buffer if sys.stdin else None
+
+
+def judge_at_terminal(question: Question) -> str | None:
+    """Enter accepts, n rejects, e escalates."""
+    keys = {"": "yes", "y": "yes", "yes": "yes", "n": "no", "no": "no", "e": "escalate", "escalate": "escalate"}
+    while True:
+        sys.stderr.write("right? [Enter = yes, n = no, e = ask a stronger model] ")
+        sys.stderr.flush()
+        line = sys.stdin.readline()
+        if not line:
+            return None
+        if answer := keys.get(line.strip().lower()):
+            return answer

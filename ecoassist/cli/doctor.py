@@ -1,0 +1,130 @@
+"""`ecoassist doctor`: runs the real chain, link by link, and says what was chosen and why."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import typer
+
+from ecoassist.errors import EcoassistError
+
+from .common import UNSAFE, ConfigOption, UnsafeLocal, load_config, reporting
+
+if TYPE_CHECKING:
+    from ecoassist.config import Config
+
+
+def doctor(config: ConfigOption = None, unsafe_local: UnsafeLocal = False) -> None:
+    """Check models, prices, sandbox, network gate and memory, without paying for a model call.
+
+    Exit code 0 if everything can be used, else 3.
+    """
+    with reporting():
+        settings = load_config(config)
+        checks: list[Callable[[], list[str]]] = [
+            lambda: _about(settings),
+            lambda: _models(settings),
+            lambda: _apis(settings),
+            lambda: _sandbox(settings, unsafe_local=unsafe_local),
+            lambda: _memory(settings),
+        ]
+        sound = [_show(check) for check in checks]
+        if not all(sound):
+            raise typer.Exit(3)
+
+
+def _show(check: Callable[[], list[str]]) -> bool:
+    """Prints what a check found, or what stands against it and the remedy."""
+    from ecoassist.render.plain import plain
+
+    try:
+        for line in check():
+            typer.echo(plain(line))
+    except EcoassistError as error:
+        typer.echo(f"no  {plain(str(error))}")
+        for line in plain(error.remedy).splitlines():
+            typer.echo(f"      {line}")
+        return False
+    return True
+
+
+def _about(config: Config) -> list[str]:
+    from ecoassist import __version__
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    where = config.file or "none: defaults and environment"
+    return [f"    ecoassist {__version__}, Python {python}", f"    configuration: {where}", f"    data: {config.data}"]
+
+
+def _models(config: Config) -> list[str]:
+    from ecoassist.models.prices import source
+    from ecoassist.wiring import choices_of, judge_choice, price_of
+
+    choices = choices_of(config)
+    lines = []
+    for choice in choices:
+        price = price_of(choice)
+        cost = f"${price.input:g} in, ${price.output:g} out per million tokens" if price else "price unknown"
+        lines.append(f"ok  {choice.name}: {choice.model} at {choice.base_url} ({cost})")
+        lines.append(f"      {choice.why}")
+    if judge := judge_choice(config, choices):
+        alone = "; the only model judges its own answers" if len(choices) == 1 else ""
+        lines.append(f"ok  judge: {judge.model}{alone}")
+    else:
+        lines.append(f"    judge: {config.judge.model}")
+    cap = f"${config.budget.question:g} per question, {config.budget.tokens:,} tokens where a price is unknown"
+    return [*lines, f"    budget: {cap}", f"    prices: {source()}"]
+
+
+def _apis(config: Config) -> list[str]:
+    from ecoassist.sandboxes import apis_of, missing_keys, policy_of
+
+    policy_of(config)
+    lines = [
+        f"ok  API {api.name}: {api.host}" + (f", key {api.variable}" if api.variable else "") for api in apis_of(config)
+    ]
+    lines += [f"    API {name} is off: {variable} is not set" for name, variable in missing_keys(config).items()]
+    lines += [f"ok  host {host}" for host in config.network.hosts]
+    return lines or ["    no API is enabled: code cannot reach the network"]
+
+
+def _sandbox(config: Config, *, unsafe_local: bool) -> list[str]:
+    """A real cell in a real sandbox, and a host that it must not reach."""
+    from ecoassist.play import play
+    from ecoassist.sandboxes import Sandboxes
+
+    if not unsafe_local:
+        typer.echo("    starting a sandbox ...", err=True)
+    boxes = Sandboxes(config, lambda text: typer.echo(f"    {text}", err=True), (), unsafe_local=unsafe_local)
+    image = boxes.prepare()
+    kernel = boxes.start()
+    try:
+        value = play(kernel.run("import sys; sys.version.split()[0]"))
+        lines = [f"!!  {UNSAFE}"] if unsafe_local else [f"ok  sandbox: {image}"]
+        lines.append(f"ok  kernel: Python {value.value} answered in {value.seconds:.2f} s")
+        if not unsafe_local:
+            refused = play(kernel.run(PROBE)).text.strip()
+            lines.append(("ok  gate: " if "403" in refused else "no  gate: ") + refused.splitlines()[-1][:160])
+        return lines
+    finally:
+        kernel.close()
+
+
+PROBE = """
+import urllib.error, urllib.request
+try:
+    urllib.request.urlopen("https://ecoassist.invalid/", timeout=10)
+except urllib.error.HTTPError as error:
+    print(error.code, error.reason)
+"""
+"""A host that no configuration allows: the gate must say so."""
+
+
+def _memory(config: Config) -> list[str]:
+    from ecoassist.wiring import store_of
+
+    entries = store_of(config).entries()
+    verified = sum(entry.state == "verified" for entry in entries)
+    return [f"ok  memory: {verified} verified of {len(entries)} solutions"]

@@ -1,0 +1,61 @@
+"""The `ecoassist` command: its parts, and what becomes of an error that nobody expected."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from ecoassist import __version__
+
+from . import ask, chat, demo, doctor, solutions
+
+app = typer.Typer(
+    name="ecoassist",
+    help="Answers questions by writing and running code: a cheap model first, a stronger one only on failure.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # the rich help renderer costs 100 ms at every start
+    pretty_exceptions_enable=False,
+)
+app.command()(ask.ask)
+app.command()(chat.chat)
+app.command()(doctor.doctor)
+app.command()(demo.demo)
+app.add_typer(solutions.app, name="solutions")
+
+GONE = 141
+"""128 + SIGPIPE, as a shell counts it."""
+INTERNAL = 70
+"""EX_SOFTWARE of sysexits.h."""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ecoassist {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Runs one command. A bug ends with its traceback and exit code 70, never with a code that means something else."""
+    try:
+        app()
+    except BrokenPipeError:  # whoever read us is gone; Python must not try to flush at exit what nobody will take
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(GONE)
+    except Exception:  # noqa: BLE001 - the outermost border
+        import traceback
+
+        traceback.print_exc()
+        sys.exit(INTERNAL)
