@@ -97,7 +97,7 @@ class Venue:
     @property
     def name(self) -> str:
         first, step = int(MOST * unit("first", self.what, self.town)), 1 + int((MOST - 1) * unit("step", self.what))
-        return pick(self.kind[1], "name", *self._seed).format(_PROPER[(first + step * self.number) % MOST])
+        return pick(self.kind[1], "name", *self._seed).replace("{}", _PROPER[(first + step * self.number) % MOST])
 
     @property
     def vicinity(self) -> str:
