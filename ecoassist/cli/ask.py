@@ -12,7 +12,6 @@ import typer
 from ecoassist.errors import EcoassistError, UsageFault
 
 from .common import UNSAFE, ConfigOption, FileOption, MaxCost, UnsafeLocal, Verbose, load_config, report, stdin_bytes
-from .files import attachments
 
 if TYPE_CHECKING:
     from ecoassist.config import Config
@@ -89,6 +88,8 @@ class _Out:
 def _answer(out: _Out, stop: Stop, config: Config, query: str, files: list[Path], *, unsafe_local: bool) -> Outcome:
     from ecoassist.play import play
     from ecoassist.wiring import open_session
+
+    from .files import attachments
 
     attached = attachments(files, stdin_bytes())
     with open_session(config, unsafe_local=unsafe_local, files=attached) as session:

@@ -17,7 +17,6 @@ from .common import (
     load_config,
     reporting,
 )
-from .files import attachments
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +48,7 @@ def _converse(config: Config, files: list[Path], *, unsafe_local: bool, verbose:
     from ecoassist.wiring import open_session
 
     from .conversation import Conversation
+    from .files import attachments
 
     person = sys.stdin.isatty() and sys.stderr.isatty()
     console = stderr_console(sys.stderr)

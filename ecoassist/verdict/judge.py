@@ -34,8 +34,8 @@ SCHEMA = {
     "additionalProperties": False,
 }
 """The JSON Schema of a Judgement, for endpoints that honour one."""
-LIMIT = 400
-"""Tokens a judgement may take; reasoning models count their thoughts too, so endpoints may cut it: could not judge."""
+LIMIT = 1_500
+"""Tokens a judgement may take. It is short, but reasoning models count their thoughts too."""
 CHOICES = ("yes", "no", "escalate")
 
 
