@@ -19,7 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "events ports parsing blocks programs prompts cards faults config",
         "engine replay budget desk models kernel egress verdict store render testing",
         "session play",
-        "wiring jupyter demo",
+        "wiring sandboxes jupyter demo",
         "cli __main__",
     )
 )

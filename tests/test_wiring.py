@@ -1,0 +1,119 @@
+"""Settings become hosts, keys, tiers and a judge; what does not fit is refused before anything is started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ecoassist.config import load
+from ecoassist.demo.endpoint import Endpoint, Scripted
+from ecoassist.egress.policy import Override
+from ecoassist.errors import NoModel, UsageFault
+from ecoassist.sandboxes import apis_of, missing_keys, policy_of
+from ecoassist.types import Place, Price
+from ecoassist.wiring import choices_of, judge_choice, now, open_session, price_of
+
+WEATHER = """
+[apis.weather]
+host = "api.weather.example"
+secret = "WEATHER_KEY"
+place = "query:key, header:X-Key"
+card = "forecast, rain"
+"""
+KEY = "k3y-of-weather"
+
+
+def config(tmp_path: Path, text: str, **environ: str):  # type: ignore[no-untyped-def]
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    return load(file, environ={"ECOASSIST_DATA": str(tmp_path / "data"), **environ})
+
+
+def test_an_api_with_its_key_opens_its_host_and_binds_the_key_to_its_places(tmp_path: Path) -> None:
+    settings = config(tmp_path, WEATHER + '[network]\nhosts = ["docs.example"]\n', WEATHER_KEY=KEY)
+    policy = policy_of(settings)
+    assert policy.hosts == ("api.weather.example", "docs.example")
+    (secret,) = policy.secrets
+    assert (secret.name, secret.value, secret.hosts) == ("WEATHER_KEY", KEY, ("api.weather.example",))
+    assert secret.places == (Place("query", "key"), Place("header", "X-Key"))
+    assert len(secret.placeholder) == len(KEY)
+    assert secret.placeholder != KEY
+    assert [api.card for api in apis_of(settings)] == ["forecast, rain"]
+
+
+def test_an_api_without_its_key_is_off(tmp_path: Path) -> None:
+    settings = config(tmp_path, WEATHER)
+    assert missing_keys(settings) == {"weather": "WEATHER_KEY"}
+    assert apis_of(settings) == ()
+    assert policy_of(settings).hosts == ()
+
+
+def test_two_apis_may_share_a_key_without_sharing_its_places(tmp_path: Path) -> None:
+    text = WEATHER + '[apis.maps]\nhost = "maps.example"\nsecret = "WEATHER_KEY"\nplace = "bearer"\n'
+    policy = policy_of(config(tmp_path, text, WEATHER_KEY=KEY))
+    assert len({secret.placeholder for secret in policy.secrets}) == 1
+    assert [place.kind for secret in policy.secrets_of("maps.example") for place in secret.places] == ["bearer"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (WEATHER.replace("query:key", "cookie:key"), "apis.weather: 'cookie:key'"),
+        (WEATHER.replace("api.weather.example", "https://api.weather.example"), "not a host name"),
+        ('[network.addresses]\n"a.example" = "127.0.0.1:x"\n', "127.0.0.1:x"),
+    ],
+)
+def test_an_unfit_api_or_address_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(UsageFault) as caught:
+        policy_of(config(tmp_path, text, WEATHER_KEY=KEY))
+    assert says in str(caught.value)
+    assert caught.value.remedy
+    assert KEY not in str(caught.value)
+
+
+def test_a_short_key_is_refused_without_being_shown(tmp_path: Path) -> None:
+    with pytest.raises(UsageFault) as caught:
+        policy_of(config(tmp_path, WEATHER, WEATHER_KEY="s3cr3t"))
+    assert "apis.weather" in str(caught.value)
+    assert "s3cr3t" not in str(caught.value) + caught.value.remedy
+
+
+def test_an_address_replaces_what_a_name_resolves_to(tmp_path: Path) -> None:
+    settings = config(tmp_path, '[network]\nhosts = ["a.example"]\naddresses = {"a.example" = "127.0.0.1:8443:8080"}\n')
+    assert policy_of(settings).overrides == {"a.example": Override("127.0.0.1", 8443, 8080)}
+
+
+def tiers(url: str) -> str:
+    return "".join(
+        f'[[tiers]]\nname = "{name}"\nmodel = "{model}"\nbase_url = "{url}"\nprice = {{ input = 1, output = 2 }}\n'
+        for name, model in (("cheap", "small"), ("strong", "big"))
+    )
+
+
+def test_the_last_tier_judges_unless_another_is_named(tmp_path: Path) -> None:
+    with Endpoint({"small": [Scripted("")], "big": [Scripted("")]}) as endpoint:
+        settings = config(tmp_path, tiers(endpoint.url))
+        choices = choices_of(settings)
+        assert [choice.model for choice in choices] == ["small", "big"]
+        assert price_of(choices[0]) == Price(1, 2)
+        judge = judge_choice(settings, choices)
+        assert judge is not None
+        assert judge.model == "big"
+        for name, model in (("cheap", "small"), ("none", None), ("person", None)):
+            named = judge_choice(config(tmp_path, tiers(endpoint.url) + f'[judge]\nmodel = "{name}"\n'), choices)
+            assert (named.model if named else None) == model
+        with pytest.raises(UsageFault, match="'nobody' is not a tier"):
+            judge_choice(config(tmp_path, '[judge]\nmodel = "nobody"\n'), choices)
+
+
+def test_without_a_model_no_kernel_is_started(tmp_path: Path) -> None:
+    settings = config(tmp_path, tiers("http://127.0.0.1:9"), DOCKER_HOST="unix:///nowhere.sock")
+    with pytest.raises(NoModel), open_session(settings):
+        pytest.fail("a session without a model")
+
+
+def test_the_time_is_told_with_its_weekday_and_zone() -> None:
+    import re
+
+    assert re.fullmatch(r"[A-Z][a-z]+, \d{1,2} [A-Z][a-z]+ \d{4}, \d\d:\d\d \(.+\)", now())
