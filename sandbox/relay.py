@@ -12,7 +12,7 @@ to the relay    H  hello, first and once, JSON:
                      connection  the content of Jupyter's connection file; transport "ipc", sockets at ip + "-" + port
                      texts       optional: name -> content of small text files for the rundir, for instance ca.pem
                      proxy_port  optional: where clients in here find the proxy on 127.0.0.1; 3128
-                F  a file is coming: its plain name;  f  its content, in pieces
+                F  a file is coming: its plain name;  f  a piece of its content
                 G  go: start the kernel
                 S  a signal for the kernel's process group: one byte
                 R  restart: end every process but this one, empty the `wipe` directories; F, f and G follow
@@ -44,12 +44,9 @@ HEADER = struct.Struct("!cII")
 MAX_FRAME = 128 * 1024
 CHUNK = 64 * 1024
 WINDOW = 256 * 1024
-BACKLOG = 1024 * 1024
-"""Unsent bytes on the link from which on no channel is read."""
+MAX_CHANNELS = 250
+"""The host closes more than 256."""
 FIRST_OWN = 0x80000000
-MAX_PROXIED = 200
-MAX_CHANNELS = 256
-PROXY_PORT = 3128
 SOCKET_POLL = 0.005
 """Seconds between two looks for a socket of the kernel, which appear about half a second after its start."""
 END_SECONDS = 10.0
@@ -60,19 +57,15 @@ READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 class Link:
-    """Frames over stdin and stdout. Every method raises EOFError when the host is gone."""
+    """Frames over stdin and stdout. Raises EOFError when the host is gone."""
 
-    def __init__(self, selector: selectors.BaseSelector, readable: Callable[[int], None], empty: Callable[[], None]):
-        self.selector, self.empty = selector, empty
+    def __init__(self, selector: selectors.BaseSelector, readable: Callable[[int], None]) -> None:
+        self.selector = selector
         self.received, self.unsent = bytearray(), bytearray()
         self.waiting = False
         os.set_blocking(0, False)
         os.set_blocking(1, False)
         selector.register(0, READ, readable)
-
-    @property
-    def crowded(self) -> bool:
-        return len(self.unsent) > BACKLOG
 
     def frames(self) -> Iterator[tuple[bytes, int, bytes]]:
         try:
@@ -81,44 +74,43 @@ class Link:
             return
         except OSError as error:
             raise EOFError from error
-        if not data:
-            raise EOFError
         self.received += data
         while len(self.received) >= HEADER.size:
             kind, number, size = HEADER.unpack_from(self.received)
-            if size > MAX_FRAME:
-                raise EOFError
             end = HEADER.size + size
             if len(self.received) < end:
-                return
+                break
             payload = bytes(self.received[HEADER.size : end])
             del self.received[:end]
             yield kind, number, payload
+        if not data or len(self.received) > HEADER.size + MAX_FRAME:
+            raise EOFError
 
     def send(self, kind: bytes, number: int = 0, payload: bytes = b"") -> None:
         self.unsent += HEADER.pack(kind, number, len(payload)) + payload
         self.flush()
 
     def flush(self, mask: int = 0) -> None:
-        while self.unsent:
-            try:
+        """Writes what can be written. What remains is bounded by the windows of the channels."""
+        try:
+            while self.unsent:
                 del self.unsent[: os.write(1, self.unsent[:CHUNK])]
-            except BlockingIOError:
-                break
-            except OSError as error:
-                raise EOFError from error
-        if self.unsent and not self.waiting:
-            self.selector.register(1, WRITE, self.flush)
-        elif self.waiting and not self.unsent:
-            self.selector.unregister(1)
-            self.empty()
-        self.waiting = bool(self.unsent)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            raise EOFError from error
+        if self.waiting != bool(self.unsent):
+            self.waiting = bool(self.unsent)
+            if self.waiting:
+                self.selector.register(1, WRITE, self.flush)
+            else:
+                self.selector.unregister(1)
 
 
 class Channel:
-    """A byte stream between the host and a socket in here. Without a socket it collects, within its window."""
+    """A byte stream between the host and a socket in here. Before there is a socket it collects."""
 
-    def __init__(self, relay: Relay, number: int, path: str = ""):
+    def __init__(self, relay: Relay, number: int, path: str = "") -> None:
         self.relay, self.number, self.path = relay, number, path
         self.socket: socket.socket | None = None
         self.credit, self.taken = WINDOW, 0
@@ -131,12 +123,21 @@ class Channel:
         self.socket = connected
         self.arm()
 
+    def connect(self) -> None:
+        """Tries whether the kernel has made its socket."""
+        attempt = socket.socket(socket.AF_UNIX)
+        try:
+            attempt.connect(self.path)
+        except OSError:
+            attempt.close()
+        else:
+            self.attach(attempt)
+
     def arm(self) -> None:
         """Tells the selector what this channel waits for."""
         if self.socket is None:
             return
-        readable = self.credit > 0 and not self.closing and not self.relay.link.crowded
-        mask = (READ if readable else 0) | (WRITE if self.unsent else 0)
+        mask = (READ if self.credit and not self.closing else 0) | (WRITE if self.unsent else 0)
         if mask and self.mask:
             self.relay.selector.modify(self.socket, mask, self.ready)
         elif mask:
@@ -147,9 +148,9 @@ class Channel:
 
     def ready(self, mask: int) -> None:
         try:
-            if mask & WRITE and self.socket:
+            if mask & WRITE and self.socket and self.unsent:
                 self.drain(self.socket)
-            if mask & READ and self.socket:
+            if mask & READ and self.socket and self.credit:
                 self.fill(self.socket)
         except BlockingIOError:
             pass
@@ -158,8 +159,6 @@ class Channel:
         self.arm()
 
     def fill(self, connected: socket.socket) -> None:
-        if not self.credit:
-            return
         data = connected.recv(min(CHUNK, self.credit))
         if data:
             self.credit -= len(data)
@@ -168,7 +167,7 @@ class Channel:
             self.close()
 
     def drain(self, connected: socket.socket) -> None:
-        sent = connected.send(self.unsent) if self.unsent else 0
+        sent = connected.send(self.unsent)
         del self.unsent[:sent]
         self.taken += sent
         if self.closing and not self.unsent:
@@ -177,26 +176,30 @@ class Channel:
             self.relay.link.send(b"W", self.number, struct.pack("!I", self.taken))
             self.taken = 0
 
-    def finish(self) -> None:
-        """The host has closed: what it sent before is still delivered."""
-        self.closing = True
-        if self.socket is None or not self.unsent:
-            self.close(tell=False)
+    def frame(self, kind: bytes, payload: bytes) -> None:
+        if kind == b"D":
+            self.unsent += payload
+            self.ready(WRITE)
+        elif kind == b"W":
+            self.credit += struct.unpack("!I", payload)[0]
+            self.arm()
+        else:
+            self.closing = True  # what came before is still delivered
+            if self.socket is None or not self.unsent:
+                self.close(tell=False)
 
     def close(self, tell: bool = True) -> None:
-        if self.relay.channels.pop(self.number, None) is None:
-            return
+        if self.relay.channels.pop(self.number, None) and tell:
+            self.relay.link.send(b"C", self.number)
         if self.socket:
             if self.mask:
                 self.relay.selector.unregister(self.socket)
             self.socket.close()
             self.socket = None
-        if tell:
-            self.relay.link.send(b"C", self.number)
 
 
 class Kernel:
-    """The supervised process, leader of its own session, and whatever it left behind."""
+    """The supervised process, leader of its own session and process group."""
 
     def __init__(self) -> None:
         self.pid = 0
@@ -208,46 +211,41 @@ class Kernel:
         rundir = hello["rundir"]
         os.makedirs(rundir, mode=0o700, exist_ok=True)
         wipe(rundir)
-        file, self.log = f"{rundir}/connection.json", f"{rundir}/kernel.log"
         for name, text in {**hello.get("texts", {}), "connection.json": json.dumps(hello["connection"])}.items():
-            with open(create(rundir, name), "w", encoding="utf-8") as out:
-                out.write(text)
+            with create(rundir, name) as file:
+                file.write(text.encode())
         os.chdir(hello["cwd"])
-        argv = [part.replace("{connection_file}", file) for part in hello["argv"]]
+        argv = [part.replace("{connection_file}", f"{rundir}/connection.json") for part in hello["argv"]]
+        self.log = f"{rundir}/kernel.log"
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ]
-        ignored = (signal.SIGPIPE, signal.SIGXFSZ)  # by Python, and inherited
+        ignored = (signal.SIGPIPE, signal.SIGXFSZ)  # by Python, and inherited otherwise
         self.oom_kills = oom_kills()
         self.pid = os.posix_spawn(argv[0], argv, hello["env"], file_actions=actions, setsid=True, setsigdef=ignored)
         self.started = time.monotonic()
 
     def signal(self, number: int) -> None:
         if number == signal.SIGKILL:
-            self.oom_kills = oom_kills()  # so that this end is not taken for the machine's
+            self.oom_kills = oom_kills()  # so that this end is not taken for one by lack of memory
         if self.pid:
             signal_group(self.pid, number)
 
     def collect(self) -> dict[str, object] | None:
         """Reaps what has ended. Returns the kernel's exit if it was among it."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return None
-            if pid == 0:
-                return None
-            if pid == self.pid:
-                self.pid = 0
+        while pid_and_status := reap():
+            if pid_and_status[0] == self.pid:
                 if os.getpid() != 1:
-                    signal_group(pid, signal.SIGKILL)
-                code = os.waitstatus_to_exitcode(status)
+                    signal_group(self.pid, signal.SIGKILL)  # in a container the others live on until a restart
+                self.pid = 0
+                code = os.waitstatus_to_exitcode(pid_and_status[1])
                 return {"code": code, "oom": code == -signal.SIGKILL and oom_kills() > self.oom_kills}
+        return None
 
     def end(self) -> None:
-        """Ends the kernel and, in a container, all other processes; outside only the kernel's process group."""
+        """Ends the kernel and, in a container, all other processes; elsewhere only the kernel's process group."""
         if os.getpid() == 1:
             end_all_others()
         elif self.pid:
@@ -258,38 +256,9 @@ class Kernel:
     def last_words(self) -> bytes:
         try:
             with open(self.log, "rb") as log:
-                log.seek(max(0, os.fstat(log.fileno()).st_size - 2000))
-                return log.read(2000)
+                return log.read()[-2000:]
         except OSError:
             return b""
-
-
-class Files:
-    """Writes the host's files, one after the other. The first failure is kept for the answer to G."""
-
-    def __init__(self) -> None:
-        self.file: io.FileIO | None = None
-        self.failure = ""
-
-    def begin(self, folder: str, name: str) -> None:
-        self.close()
-        try:
-            self.file = io.FileIO(create(folder, name), "w")
-        except (OSError, ValueError) as error:
-            self.failure = self.failure or str(error)
-
-    def write(self, data: bytes) -> None:
-        try:
-            while self.file and data:
-                data = data[self.file.write(data) :]
-        except OSError as error:
-            self.failure = self.failure or str(error)
-            self.close()
-
-    def close(self) -> None:
-        if self.file:
-            self.file.close()
-            self.file = None
 
 
 class Relay:
@@ -297,124 +266,65 @@ class Relay:
 
     def __init__(self) -> None:
         self.selector = selectors.DefaultSelector()
-        self.link = Link(self.selector, self.receive, self.arm_all)
+        self.link = Link(self.selector, self.receive)
         self.channels: dict[int, Channel] = {}
-        self.kernel, self.files = Kernel(), Files()
+        self.kernel = Kernel()
         self.hello: dict[str, Any] = {}
-        self.listener: socket.socket | None = None
-        self.listening = False
         self.next_own = FIRST_OWN
-        self.signals = self.watch_signals()
+        self.file: io.FileIO | None = None
+        self.failure = ""
+        self.watch_signals()
 
-    def watch_signals(self) -> int:
-        """No handler for SIGTERM and the like: what PID 1 does not handle, nobody in the container can send it."""
-        signals, wake = os.pipe()
-        os.set_blocking(signals, False)
+    def watch_signals(self) -> None:
+        """SIGTERM and the like get no handler: what PID 1 does not handle, nobody in its container can send it."""
+        self.signals, wake = os.pipe()
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         for number in (signal.SIGCHLD, signal.SIGINT):
             signal.signal(number, lambda *_: None)
-        self.selector.register(signals, READ, self.signalled)
-        return signals
+        self.selector.register(self.signals, READ, self.signalled)
 
     def run(self) -> None:
         while True:
             for key, mask in self.selector.select(self.timeout()):
                 key.data(mask)
-            self.connect()
-            self.arm_listener()
+            for channel in self.unconnected():
+                channel.connect()
+
+    def unconnected(self) -> list[Channel]:
+        """Channels that wait for a running kernel to make its sockets."""
+        return [channel for channel in self.channels.values() if not channel.socket] if self.kernel.pid else []
 
     def timeout(self) -> float | None:
-        if not self.kernel.pid or all(channel.socket for channel in self.channels.values()):
+        if not self.unconnected():
             return None
         return SOCKET_POLL if time.monotonic() - self.kernel.started < 10 else 0.25
-
-    def connect(self) -> None:
-        """Connects channels that wait for a socket of the kernel."""
-        if not self.kernel.pid:
-            return
-        for channel in [channel for channel in self.channels.values() if not channel.socket]:
-            if not os.path.exists(channel.path):
-                continue
-            attempt = socket.socket(socket.AF_UNIX)
-            try:
-                attempt.connect(channel.path)
-            except OSError:
-                attempt.close()
-            else:
-                channel.attach(attempt)
 
     def signalled(self, mask: int) -> None:
         if signal.SIGINT in os.read(self.signals, 4096):
             self.kernel.signal(signal.SIGINT)
         ended = self.kernel.collect()
         if ended:
-            if ended["code"]:
-                self.link.send(b"L", 0, self.kernel.last_words())
+            self.link.send(b"L", 0, self.kernel.last_words())
             self.link.send(b"X", 0, json.dumps(ended).encode())
-
-    def accept(self, mask: int) -> None:
-        assert self.listener
-        try:
-            client, _ = self.listener.accept()
-        except OSError:
-            return
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # without it each keep-alive request took 40 ms
-        number, self.next_own = self.next_own, self.next_own + 1
-        channel = self.channels[number] = Channel(self, number)
-        self.link.send(b"O", number, b"proxy")
-        channel.attach(client)
-
-    def arm_listener(self) -> None:
-        """Clients beyond the limit wait in the listener's queue."""
-        wanted = sum(number >= FIRST_OWN for number in self.channels) < MAX_PROXIED
-        if self.listener and wanted != self.listening:
-            self.listening = wanted
-            if wanted:
-                self.selector.register(self.listener, READ, self.accept)
-            else:
-                self.selector.unregister(self.listener)
-
-    def arm_all(self) -> None:
-        for channel in self.channels.values():
-            channel.arm()
 
     def receive(self, mask: int) -> None:
         for kind, number, payload in self.link.frames():
             if kind in b"DCW":
                 channel = self.channels.get(number)
                 if channel:
-                    self.for_channel(kind, channel, payload)
+                    channel.frame(kind, payload)
             elif kind == b"O":
                 self.open(number, payload.decode())
             else:
                 self.command(kind, payload)
 
-    def open(self, number: int, port: str) -> None:
-        if len(self.channels) >= MAX_CHANNELS or not port.isdigit():
-            self.link.send(b"C", number)
-        else:
-            self.channels[number] = Channel(self, number, f"{self.hello['connection']['ip']}-{port}")
-
-    def for_channel(self, kind: bytes, channel: Channel, payload: bytes) -> None:
-        if kind == b"D":
-            channel.unsent += payload
-            channel.ready(WRITE)
-        elif kind == b"W":
-            channel.credit += struct.unpack("!I", payload)[0]
-            channel.arm()
-        else:
-            channel.finish()
-
     def command(self, kind: bytes, payload: bytes) -> None:
         if kind == b"H":
             self.hello = json.loads(payload)
-            self.listener = socket.create_server(("127.0.0.1", self.hello.get("proxy_port", PROXY_PORT)), backlog=128)
-            self.listener.setblocking(False)
-        elif kind == b"F":
-            self.files.begin(self.hello["cwd"], payload.decode())
-        elif kind == b"f":
-            self.files.write(payload)
+            self.listen(self.hello.get("proxy_port", 3128))
+        elif kind == b"F" or kind == b"f":
+            self.write_file(kind, payload)
         elif kind == b"G":
             self.go()
         elif kind == b"S":
@@ -422,47 +332,85 @@ class Relay:
         elif kind == b"R":
             self.restart()
 
+    def open(self, number: int, port: str) -> None:
+        if len(self.channels) >= MAX_CHANNELS or not port.isdigit():
+            self.link.send(b"C", number)
+        else:
+            self.channels[number] = Channel(self, number, f"{self.hello['connection']['ip']}-{port}")
+
+    def listen(self, port: int) -> None:
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=128)
+        self.listener.setblocking(False)
+        self.selector.register(self.listener, READ, self.accept)
+
+    def accept(self, mask: int) -> None:
+        try:
+            client, _ = self.listener.accept()
+        except OSError:
+            return
+        if len(self.channels) >= MAX_CHANNELS:
+            client.close()
+            return
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # without it each keep-alive request took 40 ms
+        number, self.next_own = self.next_own, self.next_own + 1
+        channel = self.channels[number] = Channel(self, number)
+        self.link.send(b"O", number, b"proxy")
+        channel.attach(client)
+
+    def write_file(self, kind: bytes, payload: bytes) -> None:
+        """F begins a file, f continues it. The first failure is kept for the answer to G."""
+        try:
+            if kind == b"F":
+                self.close_file()
+                self.file = create(self.hello["cwd"], payload.decode())
+            elif self.file and self.file.write(payload) != len(payload):
+                raise OSError("no space is left for the files")
+        except (OSError, ValueError) as error:
+            self.failure = self.failure or str(error)
+
+    def close_file(self) -> None:
+        if self.file:
+            self.file.close()
+            self.file = None
+
     def go(self) -> None:
-        self.files.close()
-        error = self.files.failure
-        if not error:
+        self.close_file()
+        answer = {"error": self.failure} if self.failure else {}
+        if not answer:
             try:
                 self.kernel.start(self.hello)
-            except (OSError, ValueError) as failure:
-                error = f"the kernel did not start: {failure}"
-        self.link.send(b"G", 0, json.dumps({"error": error} if error else {}).encode())
+            except (OSError, ValueError) as error:
+                answer = {"error": f"the kernel did not start: {error}"}
+        self.link.send(b"G", 0, json.dumps(answer).encode())
 
     def restart(self) -> None:
         self.kernel.end()
         for channel in list(self.channels.values()):
             channel.close()
+        self.close_file()
+        self.failure = ""
         for folder in self.hello["wipe"]:
             wipe(folder)
-        self.files.close()
-        self.files = Files()
 
 
-def create(folder: str, name: str) -> int:
-    """Opens a new file for writing, by a plain name only; a link of that name is not followed."""
+def create(folder: str, name: str) -> io.FileIO:
+    """Opens a file for writing, by a plain name only; a link of that name is not followed."""
     if name in ("", ".", "..") or "/" in name or "\0" in name:
         raise ValueError(f"not a plain file name: {name!r}")
-    return os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    return io.FileIO(os.open(f"{folder}/{name}", flags, 0o600), "w")
 
 
 def wipe(root: str) -> None:
-    """Empties a directory. Folders are moved up to the root before they are emptied, so no nesting is too deep."""
+    """Empties a folder. Folders inside are moved up before they are emptied, so that no nesting is too deep."""
     folders = [root]
-    moved = 0
     while folders:
         folder = folders.pop()
-        os.chmod(folder, 0o700) if folder != root else None
         for entry in list(os.scandir(folder)):
             if entry.is_dir(follow_symlinks=False):
-                os.chmod(entry.path, 0o700)  # to move a folder takes the right to write to it
-                target = f"{root}/{moved}-{os.urandom(8).hex()}"
-                os.rename(entry.path, target)
-                folders.append(target)
-                moved += 1
+                os.chmod(entry.path, 0o700)  # to move and to empty a folder takes the right to write to it
+                folders.append(f"{root}/{os.urandom(8).hex()}")
+                os.rename(entry.path, folders[-1])
             else:
                 os.unlink(entry.path)
         if folder != root:
@@ -470,20 +418,28 @@ def wipe(root: str) -> None:
 
 
 def oom_kills() -> int:
-    """How often a process in here was ended for lack of memory, as the cgroup counts it; 0 where none tells."""
+    """How often a process in here was ended for lack of memory, as the cgroup counts it; 0 where none does."""
     for path in OOM_COUNTERS:
         try:
             with open(path) as lines:
-                counts = dict(line.split() for line in lines)
+                return int(dict(line.split() for line in lines).get("oom_kill", 0))
         except OSError:
             continue
-        return int(counts.get("oom_kill", 0))
     return 0
+
+
+def reap() -> tuple[int, int] | None:
+    """A child that has ended, with its status; None when none has."""
+    try:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return (pid, status) if pid else None
 
 
 def signal_group(leader: int, number: int) -> None:
     if leader <= 1:
-        raise ValueError("not a process group of a child")
+        raise ValueError("not the process group of a child")
     try:
         os.killpg(leader, number)
     except ProcessLookupError:
@@ -506,7 +462,7 @@ def end_all_others() -> None:
         except ChildProcessError:
             return
         time.sleep(0.002)
-    os._exit(4)  # the container ends, and with it everything
+    os._exit(4)  # ends the container, and with it everything
 
 
 def main() -> None:
