@@ -7,10 +7,12 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from ecoassist.errors import NoSandbox
+from ecoassist.kernel.box import DockerBox
 from ecoassist.kernel.docker import connect
 from ecoassist.kernel.image import ensure
 from ecoassist.kernel.settings import BASE_IMAGE, BoxSettings
@@ -33,6 +35,22 @@ def settings_of_the_environment() -> BoxSettings:
 @pytest.fixture(scope="session")
 def box_settings() -> BoxSettings:
     return settings_of_the_environment()
+
+
+@pytest.fixture(scope="session")
+def docker_box(box_settings: BoxSettings) -> DockerBox:
+    """For tests marked `docker`."""
+    return DockerBox(box_settings)
+
+
+@pytest.fixture(autouse=True)
+def nobodys_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads the configuration, the data or the keys of whoever runs it."""
+    for name in [name for name in os.environ if name.startswith("OPENAI_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.delenv("ECOASSIST_CONFIG", raising=False)
+    monkeypatch.setenv("ECOASSIST_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -13,7 +13,7 @@ from ecoassist.events import Event, Output, Stream, Tick
 from ecoassist.types import Access, CellError, CellResult, CellStatus
 
 from .client import Client, Said
-from .host import Death, KernelHost
+from .host import KernelHost
 from .output import Ends
 
 T = TypeVar("T")
@@ -88,16 +88,18 @@ class CellKernel:
                 yield cell.take(said)
             except Interrupted:
                 cell.stop("interrupted", "interrupted by the person", self._clock() + self._grace)
-            if cell.idle or (said is None and cell.replied(client, request, self._clock())):
+            if cell.idle:
                 self._unfinished = ""
                 return
+            if said is None and cell.replied(client, request, self._clock()):
+                return (yield from self._renew(cell, self._reconnect))
             death = self._host.death() if said is None else None
             if death:
-                cell.status, cell.reason = death.status, death.reason
-                return (yield from self._replace(cell, death))
+                cell.status, cell.reason, cell.state_lost = death.status, death.reason, True
+                return (yield from self._renew(cell, self._restart))
             if self._overdue(cell):
-                cell.reason += " and did not stop, so the kernel was restarted"
-                return (yield from self._replace(cell, None))
+                cell.reason, cell.state_lost = f"{cell.reason} and did not stop, so the kernel was restarted", True
+                return (yield from self._renew(cell, self._restart))
 
     def _overdue(self, cell: _Cell) -> bool:
         """Whether the cell outlived its grace; on the way there it is interrupted, at most twice."""
@@ -113,17 +115,15 @@ class CellKernel:
             self._host.interrupt()
         return now > cell.limit
 
-    def _replace(self, cell: _Cell, death: Death | None) -> Stream[None]:
-        """A new kernel after this one was killed or died, unless there is no place for it any more."""
-        cell.state_lost = True
+    def _renew(self, cell: _Cell, work: Callable[[], None]) -> Stream[None]:
+        """Restarts the kernel or connects anew, unless there is no place for a kernel any more."""
         self._unfinished = ""
-        if death and death.status == "gone":
-            self._drop_client()
-            return
+        if cell.status == "gone":
+            return self._drop_client()
         try:
-            yield from self._apart(self._restart)
+            yield from self._apart(work)
         except NoSandbox as error:
-            cell.status, cell.reason = "gone", f"{cell.reason}; {error}"
+            cell.status, cell.reason, cell.state_lost = "gone", f"{cell.reason}; {error}", True
 
     def _result(self, cell: _Cell) -> CellResult:
         lost, self._lost = self._lost, ""
@@ -163,6 +163,10 @@ class CellKernel:
         self._unfinished = ""
         self._drop_client()
         self._client = self._host.restart()
+
+    def _reconnect(self) -> None:
+        self._drop_client()
+        self._client = self._host.connect()
 
     def _alive(self) -> Client:
         death = self._host.death()
@@ -248,10 +252,10 @@ class _Cell:
             self.status, self.reason, self.limit = status, reason, limit
 
     def replied(self, client: Client, request: str, now: float) -> bool:
-        """Whether it is over although its end was not heard: the last of its output was too large and is lost."""
+        """Whether it is over although its end was not heard: a too large piece of output ended the connection."""
         if self.reply_seen is None:
             self.reply_seen = now if client.replied(request) else None
         if self.reply_seen is None or now < self.reply_seen + STRAY:
             return False
-        self.reason = self.reason or "some of the output was too large and was dropped"
+        self.reason = self.reason or "a piece of the output was too large: it and what came after it is lost"
         return True

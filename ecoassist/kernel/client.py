@@ -3,8 +3,6 @@
 The far end may be hostile: every message is checked before use, and its size is bounded by the socket.
 """
 
-# ruff: noqa: TID251 - this package is where docker and jupyter_client are known
-
 from __future__ import annotations
 
 import queue
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from jupyter_client.connect import ConnectionFileMixin
 
 LARGEST = 8 << 20
-"""Bytes of one message. A larger one breaks the connection, which comes back by itself; what was in it is lost."""
+"""Bytes of one message. A larger one ends the connection of its socket for good: make a new client."""
 WAITING = 200
 """Messages that may wait unread on our side."""
 

@@ -3,8 +3,6 @@
 Failures are NoSandbox, each with its remedy.
 """
 
-# ruff: noqa: TID251 - this package is where docker and jupyter_client are known
-
 from __future__ import annotations
 
 import hashlib

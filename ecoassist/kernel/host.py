@@ -1,7 +1,5 @@
 """A jupyter_client kernel manager, called from plain code of any thread."""
 
-# ruff: noqa: TID251 - this package is where docker and jupyter_client are known
-
 from __future__ import annotations
 
 import asyncio
@@ -57,7 +55,7 @@ class KernelHost:
         """Raises NoSandbox when the kernel does not come up; nothing is left then."""
         try:
             self._do(partial(self._manager.start_kernel, **self._launch))
-            return self._connected()
+            return self.connect()
         except BaseException:
             self.close()
             raise
@@ -72,7 +70,7 @@ class KernelHost:
         if death is not None and death.status == "gone":
             raise NoSandbox(f"the sandbox is gone: {death.reason}", "ask again: a new one is started")
         self._do(partial(self._manager.restart_kernel, now=True))
-        return self._connected()
+        return self.connect()
 
     def close(self) -> None:
         with self._lock:
@@ -97,7 +95,8 @@ class KernelHost:
             except (RuntimeError, OSError, TimeoutError) as error:
                 raise NoSandbox(f"the kernel cannot be managed: {error}", "ask again: a new one is started") from error
 
-    def _connected(self) -> Client:
+    def connect(self) -> Client:
+        """A client that has heard from the kernel. Raises NoSandbox."""
         client = Client(self._manager)
         if client.ready(READY_SECONDS, lambda: self.death() is not None):
             return client

@@ -1,7 +1,5 @@
 """The sandbox image: named after the hash of all it is made of, and built when the engine does not have it."""
 
-# ruff: noqa: TID251 - this package is where docker and jupyter_client are known
-
 from __future__ import annotations
 
 import hashlib

@@ -1,7 +1,5 @@
 """A kernel on the host, only for those who asked for it by name: code runs with all rights of the person."""
 
-# ruff: noqa: TID251 - this package is where docker and jupyter_client are known
-
 from __future__ import annotations
 
 import importlib.util

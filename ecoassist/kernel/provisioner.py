@@ -5,8 +5,6 @@ only; the manager deletes its socket files on a restart, so the mux listens anew
 caller's event loop, or blocking clients deadlock.
 """
 
-# ruff: noqa: TID251 - this package is where docker and jupyter_client are known
-
 from __future__ import annotations
 
 import asyncio
