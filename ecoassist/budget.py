@@ -109,8 +109,8 @@ class Budget:
         with self._lock:
             sure = prompt * max(rate.input, rate.cached or 0.0) / 1e6
             limit = most
-            if rate.output > 0 and math.isfinite(purse.left):
-                limit = min(most, math.floor((purse.left - keep - sure) * 1e6 / rate.output))
+            if rate.output > 0:
+                limit = math.floor(min(most, (purse.left - keep - sure) * 1e6 / rate.output))
             worst = sure + max(limit, 0) * rate.output / 1e6
             if limit < min(LEAST, most) or worst > purse.left - keep + 1e-9:
                 raise _spent(name, purse, sure + min(LEAST, most) * rate.output / 1e6, keep, price is not None)
@@ -153,7 +153,8 @@ class Metered:
     overhead: tokens that the endpoint adds to every prompt, for instance those of a JSON schema.
 
     Charged in full are calls that were interrupted or abandoned, or whose usage is missing; a ProviderError charges
-    nothing unless it says that it may have been billed.
+    nothing unless it says that it may have been billed. The cap holds for endpoints that keep the limit of a reply and
+    count a prompt at no more than its bytes, PER_MESSAGE for each message and `overhead`.
     """
 
     def __init__(
@@ -169,7 +170,7 @@ class Metered:
         self.model, self.name, self.budget, self.price = model, model.name, budget, price
         self.max_output, self.keep, self.overhead = max_output, keep, overhead
         self._known: tuple[tuple[Message, ...], int] = (), overhead
-        """A prompt that the endpoint has counted. Prompts grow at the end, so the count holds for the next one's head."""
+        """A prompt that the endpoint has counted. Prompts grow at the end: it holds for the next one's head."""
 
     def reply(self, messages: Sequence[Message], limit: int | None = None) -> Stream[Reply]:
         prompt, most = self._bound(messages), limit or self.max_output

@@ -1,0 +1,344 @@
+"""Which models are used: the rules as tables, and the list over real HTTP."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from ecoassist.demo.endpoint import Endpoint as ScriptedEndpoint
+from ecoassist.demo.endpoint import Scripted
+from ecoassist.errors import NoModel
+from ecoassist.models.choose import DEFAULTS, OPENAI, Choice, Declared, Endpoint, Provider, choose, list_models
+from ecoassist.models.prices import price_of
+from ecoassist.types import Price
+
+OLLAMA = "http://127.0.0.1:11434/v1"
+LOCAL = "http://127.0.0.1:8000/v1"
+KEY = {"OPENAI_API_KEY": "sk-test"}
+
+
+class Web:
+    """The endpoints there are: base URL to models, None where it has no list. All others refuse the connection."""
+
+    def __init__(self, endpoints: Mapping[str, Sequence[str] | None] | None = None) -> None:
+        self.endpoints, self.asked = endpoints or {}, list[Endpoint]()
+
+    def __call__(self, endpoint: Endpoint) -> tuple[str, ...] | None:
+        self.asked.append(endpoint)
+        if endpoint.base_url not in self.endpoints:
+            raise NoModel(f"{endpoint.base_url} cannot be reached", "start it")
+        listed = self.endpoints[endpoint.base_url]
+        return None if listed is None else tuple(listed)
+
+
+def price(name: str) -> Price | None:
+    """ "m3" costs 3; anything else is not in the list."""
+    return Price(float(name[1:]), 1.0) if name[:1] == "m" and name[1:].isdigit() else None
+
+
+def names(choices: Sequence[Choice]) -> list[tuple[str, str, str]]:
+    return [(choice.name, choice.model, choice.base_url) for choice in choices]
+
+
+# ── nothing configured ──────────────────────────────────────────────────────────────────────────────────────────────
+
+CHEAP, STRONG = DEFAULTS[0].cheap, DEFAULTS[0].strong
+CASES: list[tuple[str, dict[str, str], dict[str, Sequence[str] | None], list[tuple[str, str, str]]]] = [
+    (
+        "a key alone means OpenAI and its defaults",
+        KEY,
+        {OPENAI: [*CHEAP, *STRONG, "whisper-1"]},
+        [("cheap", CHEAP[0], OPENAI), ("strong", STRONG[0], OPENAI)],
+    ),
+    (
+        "a default that is not listed falls to the next",
+        KEY,
+        {OPENAI: [CHEAP[2], STRONG[1], STRONG[3]]},
+        [("cheap", CHEAP[2], OPENAI), ("strong", STRONG[1], OPENAI)],
+    ),
+    (
+        "defaults are used unseen where there is no list",
+        KEY,
+        {OPENAI: None},
+        [("cheap", CHEAP[0], OPENAI), ("strong", STRONG[0], OPENAI)],
+    ),
+    (
+        "a base URL of the environment is used, without a key on this machine",
+        {"OPENAI_BASE_URL": LOCAL + "/"},
+        {LOCAL: ["mine"], OLLAMA: ["llama"]},
+        [("only", "mine", LOCAL)],
+    ),
+    (
+        "a known provider behind OPENAI_BASE_URL has its own defaults",
+        {**KEY, "OPENAI_BASE_URL": DEFAULTS[1].base_url},
+        {DEFAULTS[1].base_url: None},
+        [
+            ("cheap", DEFAULTS[1].cheap[0], DEFAULTS[1].base_url),
+            ("strong", DEFAULTS[1].strong[0], DEFAULTS[1].base_url),
+        ],
+    ),
+    (
+        "several models are ordered by their prices",
+        {"OPENAI_BASE_URL": LOCAL},
+        {LOCAL: ["m3", "m1", "m9", "some-embedding"]},
+        [("cheap", "m1", LOCAL), ("strong", "m9", LOCAL)],
+    ),
+    ("without any key a local Ollama is found", {}, {OLLAMA: ["llama:latest"]}, [("only", "llama:latest", OLLAMA)]),
+    (
+        "embeddings do not chat",
+        {},
+        {OLLAMA: ["nomic-embed-text:latest", "llama:latest"]},
+        [("only", "llama:latest", OLLAMA)],
+    ),
+]
+
+
+@pytest.mark.parametrize(("environ", "web", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_without_configuration(
+    environ: dict[str, str], web: dict[str, Sequence[str] | None], expected: list[tuple[str, str, str]]
+) -> None:
+    assert names(choose((), environ, Web(web), price)) == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("", OLLAMA),
+        ("0.0.0.0", OLLAMA),
+        ("0.0.0.0:1234", "http://127.0.0.1:1234/v1"),
+        ("gpu.example.org", "http://gpu.example.org:11434/v1"),
+        ("https://gpu.example.org:443/", "https://gpu.example.org:443/v1"),
+        ("[::1]:99", "http://[::1]:99/v1"),
+    ],
+)
+def test_the_address_of_ollama_is_read_as_ollama_does(host: str, url: str) -> None:
+    assert choose((), {"OLLAMA_HOST": host}, Web({url: ["llama"]}), price)[0].base_url == url
+
+
+REFUSED: list[tuple[str, dict[str, str], dict[str, Sequence[str] | None], tuple[str, ...]]] = [
+    ("nothing there: three ways out", {}, {}, ("no model to ask", "OPENAI_API_KEY", "ollama pull", "[[tiers]]")),
+    ("an Ollama without models is none", {}, {OLLAMA: []}, ("no model to ask", "ollama pull")),
+    ("an OLLAMA_HOST that is no address is none", {"OLLAMA_HOST": "host:port"}, {}, ("no model to ask",)),
+    (
+        "several models without a price have to be named",
+        {"OPENAI_BASE_URL": LOCAL},
+        {LOCAL: ["a", "b"]},
+        ("serves a, b", "[[tiers]]", LOCAL),
+    ),
+    (
+        "one unknown price among several is enough",
+        {"OPENAI_BASE_URL": LOCAL},
+        {LOCAL: ["m1", "m2", "b"]},
+        ("m1, m2, b", "[[tiers]]"),
+    ),
+    (
+        "many models have to be named",
+        {"OPENAI_BASE_URL": LOCAL},
+        {LOCAL: [f"m{number}" for number in range(20)]},
+        ("and 12 more", "[[tiers]]"),
+    ),
+    ("no list and no defaults", {"OPENAI_BASE_URL": LOCAL}, {LOCAL: None}, ("cannot list its models", "[[tiers]]")),
+    ("a key that is not accepted ends it, Ollama or not", KEY, {OLLAMA: ["llama"]}, (OPENAI, "start it")),
+    (
+        "a foreign base URL needs its key",
+        {"OPENAI_BASE_URL": "https://llm.example.org/v1"},
+        {},
+        ("OPENAI_API_KEY is not set", "export OPENAI_API_KEY"),
+    ),
+    ("a base URL is checked", {**KEY, "OPENAI_BASE_URL": "llm.example.org"}, {}, ("not a base URL", "https://")),
+]
+
+
+@pytest.mark.parametrize(("environ", "web", "words"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
+def test_there_may_be_no_model(
+    environ: dict[str, str], web: dict[str, Sequence[str] | None], words: tuple[str, ...]
+) -> None:
+    with pytest.raises(NoModel) as caught:
+        choose((), environ, Web(web), price)
+    said = f"{caught.value} {caught.value.remedy}"
+    assert [word for word in words if word not in said] == []
+
+
+# ── tiers of the configuration ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_configuration_goes_before_everything() -> None:
+    declared = (
+        Declared("one", "tiny", LOCAL, max_turns=3, price=Price(1, 2)),
+        Declared("two", "big", "https://llm.example.org/v1", "BIG_KEY"),
+    )
+    web = Web({LOCAL: ["tiny"], "https://llm.example.org/v1": ["big"], OPENAI: CHEAP})
+    one, two = choose(declared, {**KEY, "BIG_KEY": "  secret\n"}, web, price)
+    assert (one.name, one.model, one.key, one.key_name, one.max_turns, one.price) == (
+        "one",
+        "tiny",
+        "none",
+        "",
+        3,
+        Price(1, 2),
+    )
+    assert (two.base_url, two.key, two.key_name, two.price) == ("https://llm.example.org/v1", "secret", "BIG_KEY", None)
+    assert "secret" not in repr((two, web.asked))
+    assert one.why == f"named in the configuration; {LOCAL} serves it."
+
+
+def test_an_endpoint_is_asked_once_for_all_its_tiers() -> None:
+    web = Web({OPENAI: ["a", "b"]})
+    choose((Declared("one", "a"), Declared("two", "b"), Declared("three", "a")), KEY, web, price)
+    assert [endpoint.base_url for endpoint in web.asked] == [OPENAI]
+
+
+ENDPOINTS = [
+    ("no base URL and no key: OpenAI", None, None, KEY, OPENAI, "sk-test"),
+    ("the environment's base URL", None, None, {**KEY, "OPENAI_BASE_URL": LOCAL}, LOCAL, "sk-test"),
+    (
+        "a provider is known by the name of its key",
+        None,
+        "GROQ_API_KEY",
+        {"GROQ_API_KEY": "g"},
+        DEFAULTS[2].base_url,
+        "g",
+    ),
+    (
+        "a provider's key is not sent to the environment's base URL",
+        None,
+        "GROQ_API_KEY",
+        {**KEY, "GROQ_API_KEY": "g", "OPENAI_BASE_URL": LOCAL},
+        DEFAULTS[2].base_url,
+        "g",
+    ),
+    (
+        "a provider is known by its host",
+        DEFAULTS[1].base_url,
+        None,
+        {**KEY, "DEEPSEEK_API_KEY": "d"},
+        DEFAULTS[1].base_url,
+        "d",
+    ),
+    ("OpenAI's key does not go to this machine", LOCAL, None, KEY, LOCAL, "none"),
+    ("unless it is the environment's base URL", LOCAL, None, {**KEY, "OPENAI_BASE_URL": LOCAL}, LOCAL, "sk-test"),
+    ("a key can be named for this machine", LOCAL, "MINE", {"MINE": "m"}, LOCAL, "m"),
+]
+
+
+@pytest.mark.parametrize(
+    ("base_url", "key", "environ", "url", "sent"), [case[1:] for case in ENDPOINTS], ids=[case[0] for case in ENDPOINTS]
+)
+def test_where_a_tier_is_asked_and_with_which_key(
+    base_url: str | None, key: str | None, environ: dict[str, str], url: str, sent: str
+) -> None:
+    (choice,) = choose((Declared("one", "a", base_url, key),), environ, Web({url: ["a"]}), price)
+    assert (choice.base_url, choice.key) == (url, sent)
+
+
+MISSING = [
+    ("no key in the environment", Declared("two", "a"), {}, ("OPENAI_API_KEY is not set", "export OPENAI_API_KEY")),
+    ("an empty key is none", Declared("two", "a", key="MINE"), {"MINE": " "}, ("MINE is not set",)),
+    ("a key with other things in it", Declared("two", "a", key="MINE"), {"MINE": "a\nb"}, ("MINE holds characters",)),
+    ("no key named", Declared("two", "a", "https://llm.example.org/v1"), KEY, ("no key is named", "key =")),
+]
+
+
+@pytest.mark.parametrize(
+    ("tier", "environ", "words"), [case[1:] for case in MISSING], ids=[case[0] for case in MISSING]
+)
+def test_a_missing_key_is_told_before_any_endpoint_is_asked(
+    tier: Declared, environ: dict[str, str], words: tuple[str, ...]
+) -> None:
+    web = Web({LOCAL: ["a"], OPENAI: ["a"]})
+    with pytest.raises(NoModel) as caught:
+        choose((Declared("one", "a", LOCAL), tier), environ, web, price)
+    said = f"{caught.value} {caught.value.remedy}"
+    assert [word for word in words if word not in said] == []
+    assert web.asked == []
+    assert "sk-test" not in said
+
+
+@pytest.mark.parametrize(
+    ("model", "listed"), [("llama", ["llama:latest"]), ("gemini", ["models/gemini"]), ("a", ["b", "a"])]
+)
+def test_a_model_is_found_under_the_names_that_lists_give_it(model: str, listed: list[str]) -> None:
+    (choice,) = choose((Declared("one", model, LOCAL),), {}, Web({LOCAL: listed}), price)
+    assert choice.model == model
+
+
+@pytest.mark.parametrize(
+    ("listed", "words"),
+    [
+        (["gpt-5-mini", "gpt-5", "qwen"], "did you mean gpt-5-mini"),
+        (["qwen", "llama"], "it serves qwen, llama"),
+        ([], "no model at all"),
+    ],
+)
+def test_a_model_that_is_not_served_is_told_with_those_that_are(listed: list[str], words: str) -> None:
+    with pytest.raises(NoModel, match="does not serve 'gpt-5-mni'") as caught:
+        choose((Declared("one", "gpt-5-mni", LOCAL),), {}, Web({LOCAL: listed}), price)
+    assert words in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("base_url", "listed"), [(LOCAL, None), ("https://mine.openai.azure.com/openai/v1", ["gpt-5", "gpt-4o"])]
+)
+def test_an_endpoint_that_cannot_say_what_it_serves_is_believed(base_url: str, listed: list[str] | None) -> None:
+    (choice,) = choose((Declared("one", "my-own", base_url, "K"),), {"K": "k"}, Web({base_url: listed}), price)
+    assert choice.model == "my-own"
+    assert "cannot say whether it serves it" in choice.why
+
+
+# ── the defaults ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("provider", DEFAULTS, ids=lambda provider: provider.key_name)
+def test_every_default_has_a_price_and_the_cheap_ones_cost_less(provider: Provider) -> None:
+    cheap, strong = (
+        [price_of(name, provider.base_url) for name in names] for names in (provider.cheap, provider.strong)
+    )
+    assert None not in cheap + strong
+    assert max(cost.output for cost in cheap if cost) < min(cost.output for cost in strong if cost)
+
+
+# ── the list over HTTP ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def endpoint(url: str, key: str = "right") -> Endpoint:
+    return Endpoint(url, key, "SOME_KEY")
+
+
+def test_the_models_are_read_with_the_key() -> None:
+    with ScriptedEndpoint({"small": [], "large": []}, key="right") as server:
+        assert list_models(endpoint(server.url)) == ("small", "large")
+        with pytest.raises(NoModel, match="does not accept the key") as caught:
+            list_models(endpoint(server.url, "wrong"))
+    assert "SOME_KEY" in caught.value.remedy
+    assert "wrong" not in f"{caught.value} {caught.value.remedy}"
+
+
+def test_an_endpoint_without_a_list_is_not_an_error() -> None:
+    with ScriptedEndpoint({"small": []}, listed=()) as server:
+        assert list_models(endpoint(server.url)) is None
+
+
+def test_a_refused_connection_is_told_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(NoModel, match="cannot be reached"):
+        list_models(endpoint(f"http://127.0.0.1:{port}/v1"))
+
+
+def test_a_real_endpoint_can_be_chosen_and_nothing_is_paid_for_it() -> None:
+    with ScriptedEndpoint({"small": lambda _: Scripted("x")}) as server:
+        (choice,) = choose((), {"OPENAI_BASE_URL": server.url})
+        assert (choice.model, choice.name, server.log) == ("small", "only", [])
+        assert choice.why == f"the only model that {server.url} serves."
+
+
+def test_choosing_loads_no_client() -> None:
+    code = (
+        "import sys, ecoassist.models.choose\n"
+        "assert not {'openai', 'httpx2', 'pydantic', 'genai_prices'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
