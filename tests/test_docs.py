@@ -60,3 +60,50 @@ def test_a_file_that_a_document_links_to_exists(path: Path) -> None:
 def test_the_version_is_the_same_wherever_it_stands() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert f'__version__ = "{version}"' in (ROOT / "ecoassist/__init__.py").read_text()
+
+
+def parts_of_the_command_line() -> set[str]:
+    """Every command with its options, as the command line itself knows them."""
+    import typer.main
+
+    from ecoassist.cli.main import app
+
+    found: set[str] = set()
+    commands = [("ecoassist", typer.main.get_command(app))]
+    for path, command in commands:
+        found |= {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
+        under = getattr(command, "commands", {})
+        commands += [(f"{path} {name}", each) for name, each in under.items()]
+        if not under:
+            found.add(path)
+    return found - {"--help"}
+
+
+def test_the_readme_names_every_command_and_every_option() -> None:
+    readme = (ROOT / "README.md").read_text()
+    short = {"ecoassist solutions show": "`show N`", "ecoassist solutions rm": "`rm N`"}
+    missing = [part for part in parts_of_the_command_line() if short.get(part, part) not in readme]
+    assert missing == []
+
+
+def test_every_command_explains_itself() -> None:
+    import typer.main
+
+    from ecoassist.cli.main import app
+
+    commands = [typer.main.get_command(app)]
+    for command in commands:
+        assert command.help, command.name
+        commands += getattr(command, "commands", {}).values()
+
+
+def test_the_configuration_of_the_readme_is_accepted(tmp_path: Path) -> None:
+    from ecoassist.config import load
+
+    (example,) = re.findall(r"^```toml\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    file = tmp_path / "config.toml"
+    file.write_text(example)
+    settings = load(file, environ={})
+    assert [tier.name for tier in settings.tiers] == ["cheap", "strong"]
+    file.write_text(re.sub(r"^# (?=base_url|key|price|build_network|base_image)", "", example, flags=re.MULTILINE))
+    assert load(file, environ={}).sandbox.build_network == "host"
