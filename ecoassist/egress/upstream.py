@@ -88,8 +88,8 @@ class Upstream:
             raise Refused(504, f"{host} could not be reached within {self._limits.connect:g} s") from None
         except OSError as error:
             keyed = "; a host with a key is only spoken to over TLS" if self._policy.secrets_of(host) else ""
-            kind = "does not speak TLS" if isinstance(error, ssl.SSLError) else "could not be reached"
-            raise Refused(502, f"{host} {kind} on port {port} ({_words(error)}){keyed}") from None
+            how = f"over TLS on port {port}" if tls else f"on port {port}"
+            raise Refused(502, f"{host} could not be reached {how} ({_words(error)}){keyed}") from None
 
     async def _connect(self, address: str, port: int, host: str, tls: bool, seconds: float) -> Wire:
         async with asyncio.timeout(seconds):

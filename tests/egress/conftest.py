@@ -351,18 +351,8 @@ def _curl(proxy: Proxy, method: str, url: str, body: bytes | None) -> Answer:
         pytest.skip("curl is not installed")
     how = ["-I"] if method == "HEAD" else ["-i", "-X", method]
     data = ["--data-binary", "@-"] if body is not None else []
-    command = [
-        "curl",
-        "-sS",
-        "-q",
-        "--suppress-connect-headers",
-        "--noproxy",
-        "",
-        "-x",
-        proxy.url,
-        "--cacert",
-        proxy.pem,
-    ]
+    command = ["curl", "-q", "-sS", "--suppress-connect-headers", "--noproxy", "", "-x", proxy.url]
+    command += ["--cacert", str(proxy.pem)]
     done = subprocess.run([*command, *how, *data, url], input=body, capture_output=True, timeout=30, check=True)
     head, _, text = done.stdout.decode().partition("\r\n\r\n")
     while head.split(" ")[1] == "100":
