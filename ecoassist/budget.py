@@ -110,8 +110,8 @@ class Budget:
             sure = prompt * max(rate.input, rate.cached or 0.0) / 1e6
             limit = most
             if rate.output > 0:
-                limit = math.floor(min(most, (purse.left - keep - sure) * 1e6 / rate.output))
-            worst = sure + max(limit, 0) * rate.output / 1e6
+                limit = math.floor(max(-1.0, min(most, (purse.left - keep - sure) * 1e6 / rate.output)))
+            worst = sure + limit * rate.output / 1e6
             if limit < min(LEAST, most) or worst > purse.left - keep + 1e-9:
                 raise _spent(name, purse, sure + min(LEAST, most) * rate.output / 1e6, keep, price is not None)
             purse.held += worst
@@ -129,8 +129,9 @@ class Budget:
 def _spent(name: str, purse: _Purse, needed: float, keep: float, priced: bool) -> BudgetSpent:
     left = max(0.0, purse.left - keep)
     if priced:
-        message = f"the next call to {name} could cost ${needed:.4f}, and ${left:.4f} of ${purse.cap:.2f} is left"
-        return BudgetSpent(message, f"allow more: --max-cost {2 * max(purse.cap, needed):.2g}")
+        message = f"the next call to {name} could cost ${needed:.4f}, and ${left:.4f} of ${purse.cap:.4f} is left"
+        enough = math.ceil(200 * max(purse.cap, needed)) / 100
+        return BudgetSpent(message, f"allow more: --max-cost {enough:.2f}")
     message = f"the next call to {name} could take {needed:.0f} tokens, and {left:.0f} of {purse.cap:.0f} are left"
     remedy = "the price of this model is unknown, so --max-cost cannot hold: set its price, or raise budget.tokens"
     return BudgetSpent(message, remedy)

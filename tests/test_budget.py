@@ -112,9 +112,9 @@ def test_the_reply_is_shortened_to_what_can_be_paid() -> None:
 def test_a_reply_that_would_be_too_short_is_refused_and_nothing_is_asked() -> None:
     budget = Budget(BOUND + LEAST - 1.0, 0)
     ours = metered(budget, "x")
-    with pytest.raises(BudgetSpent, match=r"could cost \$29\.0000, and \$28\.0000 of \$28\.00 is left") as caught:
+    with pytest.raises(BudgetSpent, match=r"could cost \$29\.0000, and \$28\.0000 of \$28\.0000 is left") as caught:
         run(ours.reply(HELLO, 1_000))
-    assert "--max-cost 58" in caught.value.remedy
+    assert "--max-cost 58.00" in caught.value.remedy
     assert isinstance(ours.model, ScriptedModel)
     assert ours.model.seen == []
     assert (budget.spending, budget.held) == (Spending(), (0, 0))

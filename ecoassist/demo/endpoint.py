@@ -12,102 +12,20 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
-import re
 import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from ecoassist.types import Message, Usage
 
-PIECE = re.compile(r"[A-Za-z]{1,4}|[0-9]{1,3}|\s+|[^\sA-Za-z0-9]")
-PER_MESSAGE, PER_PROMPT = 4, 3
-"""Tokens a chat template adds, as in OpenAI's cookbook on counting tokens."""
+from .script import PIECE, ChatRequest, Script, Scripted, Served, count_prompt, count_tokens, weight, within
+
+__all__ = ["ChatRequest", "Endpoint", "Script", "Scripted", "Served", "count_prompt", "count_tokens"]
 PIECES_PER_CHUNK = 4
-
-
-def count_tokens(text: str) -> int:
-    """How many tokens `text` has, by a simple rule that tends to say too many and never more than its UTF-8 bytes.
-
-    One for each 4 letters or 3 digits of an ASCII word or number, one for each other ASCII character, one for each
-    byte of a non-ASCII one, one for each run of white space other than a single space, which belongs to what follows.
-    """
-    return sum(map(_weight, PIECE.findall(text)))
-
-
-def count_prompt(messages: Sequence[Message]) -> int:
-    return sum(count_tokens(message.text) + PER_MESSAGE for message in messages) + PER_PROMPT
-
-
-def _weight(piece: str) -> int:
-    return 0 if piece == " " else 1 if piece.isascii() or piece.isspace() else len(piece.encode())
-
-
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """What a script is called with, and a line of the log once it was answered."""
-
-    model: str
-    messages: tuple[Message, ...]
-    body: Mapping[str, Any]
-    headers: Mapping[str, str]
-    """Names in lower case."""
-    number: int
-    """How many requests this model got before."""
-
-    @property
-    def limit(self) -> int | None:
-        """The most tokens that the caller accepts."""
-        limit = self.body.get("max_completion_tokens", self.body.get("max_tokens"))
-        return limit if isinstance(limit, int) else None
-
-
-@dataclass(frozen=True, slots=True)
-class Scripted:
-    """One scripted reply. The defaults make a well-behaved server."""
-
-    text: str = ""
-    status: int = 200
-    """Anything else is an HTTP error with `body`."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: str | Mapping[str, Any] | None = None
-    """An error's body; None: the usual OpenAI shape with `text` as message."""
-    usage: Usage | Literal["count", "missing"] = "count"
-    """What is reported: figures, what was counted, or nothing."""
-    finish: str | None = None
-    """None: "stop", or "length" where the caller's limit cut the text."""
-    reasoning: str = ""
-    """Streamed as `reasoning_content` before the text, and counted."""
-    delay: float = 0.0
-    """Seconds before each chunk."""
-    hang: float = 0.0
-    """Seconds before anything at all is sent."""
-    cut: int | None = None
-    """The connection breaks after this many chunks."""
-    garbage: bool = False
-    """Sends a line that is not JSON after the first chunk."""
-    obey: bool = True
-    """Whether the caller's token limit is kept."""
-
-
-Script: TypeAlias = "Callable[[ChatRequest], Scripted] | Sequence[Scripted]"
-
-
-@dataclass(slots=True)
-class Served:
-    """What a request came to."""
-
-    request: ChatRequest
-    status: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    """Of what was really sent."""
-    hung_up: bool = False
-    """The client left before the end."""
 
 
 class Endpoint:
@@ -292,8 +210,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._send(reply.status, text, "application/json", reply.headers)
 
     def _whole(self, served: Served, reply: Scripted) -> None:
-        pieces, finish = _within(served.request.limit, reply)
-        served.completion_tokens = sum(map(_weight, pieces)) + count_tokens(reply.reasoning)
+        pieces, finish = within(served.request.limit, reply)
+        served.completion_tokens = sum(map(weight, pieces)) + count_tokens(reply.reasoning)
         message = {"role": "assistant", "content": "".join(pieces)}
         answer = _frame(served, "chat.completion", [{"index": 0, "message": message, "finish_reason": finish}])
         usage = _usage(served, reply)
@@ -320,11 +238,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _chunks(self, served: Served, reply: Scripted) -> Iterator[dict[str, Any]]:
         """The stream's chunks, counted as they go out."""
-        pieces, finish = _within(served.request.limit, reply)
+        pieces, finish = within(served.request.limit, reply)
         for key, parts in (("reasoning_content", PIECE.findall(reply.reasoning)), ("content", pieces)):
             for at in range(0, len(parts), PIECES_PER_CHUNK):
                 part = parts[at : at + PIECES_PER_CHUNK]
-                served.completion_tokens += sum(map(_weight, part))
+                served.completion_tokens += sum(map(weight, part))
                 yield _frame(served, "chat.completion.chunk", [{"index": 0, "delta": {key: "".join(part)}}])
         yield _frame(served, "chat.completion.chunk", [{"index": 0, "delta": {}, "finish_reason": finish}])
         options = served.request.body.get("stream_options") or {}
@@ -376,21 +294,6 @@ def _asks_for(body: Mapping[str, Any], name: str) -> bool:
     if name == "json_schema":
         return (body.get("response_format") or {}).get("type") == "json_schema"
     return bool(body.get(name))
-
-
-def _within(limit: int | None, reply: Scripted) -> tuple[list[str], str]:
-    """The pieces of the text that the caller's limit lets through, and why it ends."""
-    pieces, left = PIECE.findall(reply.text), limit
-    if left is None or not reply.obey:
-        return pieces, reply.finish or "stop"
-    left -= count_tokens(reply.reasoning)
-    kept: list[str] = []
-    for piece in pieces:
-        left -= _weight(piece)
-        if left < 0:
-            return kept, "length"
-        kept.append(piece)
-    return kept, reply.finish or "stop"
 
 
 def _usage(served: Served, reply: Scripted) -> dict[str, Any] | None:

@@ -28,6 +28,7 @@ from ecoassist.types import Finish, Message, Reply
 
 from .heard import Heard
 from .line import Line
+from .prices import is_local
 from .pump import pump
 from .quirks import Quirks, limit_names, named
 
@@ -93,7 +94,7 @@ class OpenAIModel:
             max_retries=0,
             timeout=openai.Timeout(self.timeouts.read, connect=self.timeouts.connect),
             http_client=openai.DefaultHttpxClient(
-                trust_env=not _is_loopback(self.base_url),  # a proxy of the environment cannot reach this machine
+                trust_env=not is_local(self.base_url),  # a proxy of the environment is for the world outside
                 follow_redirects=False,  # a key goes where it was told to go
                 event_hooks={"request": [lambda request: self._here.line.prepare(request)]},
             ),
@@ -255,8 +256,3 @@ def _retry_after(value: str | None) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     except ValueError:
         return None
-
-
-def _is_loopback(base_url: str) -> bool:
-    host = urlsplit(base_url).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")

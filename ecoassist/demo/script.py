@@ -1,0 +1,109 @@
+"""What a scripted endpoint is told to say, what it is asked, and how it counts tokens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from ecoassist.types import Message, Usage
+
+PIECE = re.compile(r"[A-Za-z]{1,4}|[0-9]{1,3}|\s+|[^\sA-Za-z0-9]")
+PER_MESSAGE, PER_PROMPT = 4, 3
+"""Tokens a chat template adds, as in OpenAI's cookbook on counting tokens."""
+
+
+def count_tokens(text: str) -> int:
+    """How many tokens `text` has, by a simple rule that tends to say too many and never more than its UTF-8 bytes.
+
+    One for each 4 letters or 3 digits of an ASCII word or number, one for each other ASCII character, one for each
+    byte of a non-ASCII one, one for each run of white space other than a single space, which belongs to what follows.
+    """
+    return sum(map(weight, PIECE.findall(text)))
+
+
+def count_prompt(messages: Sequence[Message]) -> int:
+    return sum(count_tokens(message.text) + PER_MESSAGE for message in messages) + PER_PROMPT
+
+
+def weight(piece: str) -> int:
+    return 0 if piece == " " else 1 if piece.isascii() or piece.isspace() else len(piece.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What a script is called with, and a line of the log once it was answered."""
+
+    model: str
+    messages: tuple[Message, ...]
+    body: Mapping[str, Any]
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    number: int
+    """How many requests this model got before."""
+
+    @property
+    def limit(self) -> int | None:
+        """The most tokens that the caller accepts."""
+        limit = self.body.get("max_completion_tokens", self.body.get("max_tokens"))
+        return limit if isinstance(limit, int) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Scripted:
+    """One scripted reply. The defaults make a well-behaved server."""
+
+    text: str = ""
+    status: int = 200
+    """Anything else is an HTTP error with `body`."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str | Mapping[str, Any] | None = None
+    """An error's body; None: the usual OpenAI shape with `text` as message."""
+    usage: Usage | Literal["count", "missing"] = "count"
+    """What is reported: figures, what was counted, or nothing."""
+    finish: str | None = None
+    """None: "stop", or "length" where the caller's limit cut the text."""
+    reasoning: str = ""
+    """Streamed as `reasoning_content` before the text, and counted."""
+    delay: float = 0.0
+    """Seconds before each chunk."""
+    hang: float = 0.0
+    """Seconds before anything at all is sent."""
+    cut: int | None = None
+    """The connection breaks after this many chunks."""
+    garbage: bool = False
+    """Sends a line that is not JSON after the first chunk."""
+    obey: bool = True
+    """Whether the caller's token limit is kept."""
+
+
+Script: TypeAlias = "Callable[[ChatRequest], Scripted] | Sequence[Scripted]"
+
+
+@dataclass(slots=True)
+class Served:
+    """What a request came to."""
+
+    request: ChatRequest
+    status: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    """Of what was really sent."""
+    hung_up: bool = False
+    """The client left before the end."""
+
+
+def within(limit: int | None, reply: Scripted) -> tuple[list[str], str]:
+    """The pieces of the text that the caller's limit lets through, and why it ends."""
+    pieces, left = PIECE.findall(reply.text), limit
+    if left is None or not reply.obey:
+        return pieces, reply.finish or "stop"
+    left -= count_tokens(reply.reasoning)
+    kept: list[str] = []
+    for piece in pieces:
+        left -= weight(piece)
+        if left < 0:
+            return kept, "length"
+        kept.append(piece)
+    return kept, reply.finish or "stop"
