@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from ecoassist.egress.wire import Limits
 from ecoassist.types import Secret
 
 if TYPE_CHECKING:
-    from tests.egress.conftest import Client, Net, Proxy, Reply, Seen
+    from tests.egress.conftest import Client, Net, Proxy
 
 
 def test_an_allowed_request_and_its_body_go_through(net: Net, client: Client) -> None:
@@ -413,14 +414,113 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(net: Net, unti
 
 
 def test_a_client_that_leaves_before_the_answer_frees_the_host(net: Net, until: Callable[..., None]) -> None:
-    def slow(seen: Seen) -> Reply:
-        return net.reply(headers={"content-length": "8"}, pieces=[b"1234", b"5678"], pause=12)
+    ended: list[bytes] = []
 
-    host = net.host("api.example.com", slow)
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        ended.append(await reader.read())
+        writer.close()
+
+    net.host("api.example.com", tls=False).plain_port = net.listen(silent)
     proxy = net.gate()
 
-    with pytest.raises(requests.exceptions.ConnectionError), proxy.session() as session:
-        session.get("https://api.example.com/", timeout=0.3)
+    with proxy.session() as session, pytest.raises(requests.exceptions.ReadTimeout):
+        session.get("http://api.example.com/", timeout=0.3)
 
-    until(lambda: proxy.gate.drain(), 10)
-    assert host.open <= 1
+    until(lambda: ended == [b""])
+    net.settle()
+    [access] = proxy.gate.drain()
+    assert (access.status, access.refused) == (None, "")
+
+
+def test_a_request_sent_ahead_is_answered_in_its_turn(net: Net) -> None:
+    host = net.host(
+        "api.example.com", lambda seen: net.reply(pieces=[b"one", b"two"], pause=0.1), tls=False, plain=True
+    )
+    proxy = net.gate()
+    request = b"GET http://api.example.com/ HTTP/1.1\r\nHost: api.example.com\r\n"
+
+    async def ahead() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        try:
+            writer.write(request + b"\r\n")
+            begun = await reader.readuntil(b"one")
+            writer.write(request + b"Connection: close\r\n\r\n")
+            return begun + await asyncio.wait_for(reader.read(), 15)
+        finally:
+            writer.close()
+
+    answer = net.run(ahead())
+    assert (answer.count(b"HTTP/1.1 200"), answer.count(b"one"), answer.count(b"two")) == (2, 2, 2)
+    assert len(host.seen) == 2
+
+
+def test_a_body_that_breaks_its_framing_reaches_no_host(net: Net) -> None:
+    host = net.host("api.example.com")
+    proxy = net.gate()
+    head = b"POST / HTTP/1.1\r\nHost: api.example.com\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    assert proxy.inside("api.example.com:443", head + b"no size\r\n").startswith(
+        b"HTTP/1.1 400 ecoassist: not well-formed"
+    )
+
+    assert host.seen == []
+    assert [access.method for access in proxy.gate.drain()] == ["POST"]
+
+
+def test_a_tunnel_with_bytes_before_it_is_open_is_refused(net: Net) -> None:
+    net.host("api.example.com")
+
+    answer = net.gate().raw(b"CONNECT api.example.com:443 HTTP/1.1\r\nHost: api.example.com:443\r\n\r\n\x16\x03")
+
+    assert answer.startswith(b"HTTP/1.1 400 ecoassist: data before the tunnel was open")
+
+
+def test_a_silent_client_is_let_go(net: Net) -> None:
+    assert net.gate(limits=Limits(idle=0.2)).raw(b"GET http://api.ex") == b""
+
+
+def test_streams_over_a_socket_pair_are_served_and_end(net: Net) -> None:
+    net.host("api.example.com")
+    proxy = net.gate()
+
+    async def paired() -> bytes:
+        ours, theirs = socket.socketpair()
+        served = await asyncio.open_connection(sock=theirs)
+        serving = asyncio.ensure_future(proxy.gate.serve(*served))
+        reader, writer = await asyncio.open_connection(sock=ours)
+        writer.write(b"CONNECT api.example.com:443 HTTP/1.1\r\nHost: api.example.com:443\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        context = ssl.create_default_context(cadata=proxy.gate.ca.pem.decode())
+        await writer.start_tls(context, server_hostname="api.example.com")
+        writer.write(b"GET / HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 15)
+        writer.close()
+        await writer.wait_closed()
+        await asyncio.wait_for(serving, 15)
+        await asyncio.wait_for(served[1].wait_closed(), 15)
+        return answer
+
+    assert net.run(paired()).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_conversation_that_is_cancelled_closes_both_of_its_sides(net: Net, until: Callable[..., None]) -> None:
+    host = net.host(
+        "api.example.com", lambda seen: net.reply(pieces=[b"x" * 1000] * 1000, pause=0.05), tls=False, plain=True
+    )
+    proxy = net.gate()
+
+    async def cancelled() -> bytes:
+        ours, theirs = socket.socketpair()
+        serving = asyncio.ensure_future(proxy.gate.serve(*await asyncio.open_connection(sock=theirs)))
+        reader, writer = await asyncio.open_connection(sock=ours)
+        writer.write(b"GET http://api.example.com/ HTTP/1.1\r\nHost: api.example.com\r\n\r\n")
+        await reader.readuntil(b"xxx")
+        serving.cancel()
+        await asyncio.wait([serving], timeout=15)
+        rest = await asyncio.wait_for(reader.read(), 15)
+        writer.close()
+        return rest
+
+    assert b"0\r\n\r\n" not in net.run(cancelled())
+    until(lambda: host.open == 0)
