@@ -417,9 +417,9 @@ def wipe(root: str) -> None:
             os.rmdir(folder)
 
 
-def oom_kills() -> int:
+def oom_kills(counters: tuple[str, ...] = OOM_COUNTERS) -> int:
     """How often a process in here was ended for lack of memory, as the cgroup counts it; 0 where none does."""
-    for path in OOM_COUNTERS:
+    for path in counters:
         try:
             with open(path) as lines:
                 return int(dict(line.split() for line in lines).get("oom_kill", 0))

@@ -40,24 +40,24 @@ def aiohttp(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_aiohttp_trusts_the_environment_when_a_proxy_is_set(aiohttp):
+def test_aiohttp_trusts_the_environment_when_a_proxy_is_set(aiohttp: Path) -> None:
     program = "import aiohttp; print(aiohttp.ClientSession().trust_env)"
     assert output_of(program, aiohttp, HTTPS_PROXY=PROXY) == "True"
     assert output_of(program, aiohttp) == "False"
 
 
-def test_an_explicit_choice_of_the_code_stays(aiohttp):
+def test_an_explicit_choice_of_the_code_stays(aiohttp: Path) -> None:
     program = "import aiohttp; print(aiohttp.ClientSession(trust_env=False).trust_env)"
     assert output_of(program, aiohttp, HTTPS_PROXY=PROXY) == "False"
 
 
-def test_nothing_is_imported_and_nothing_hooked_without_need(aiohttp):
+def test_nothing_is_imported_and_nothing_hooked_without_need(aiohttp: Path) -> None:
     program = "import sys; print('http.client' in sys.modules, 'aiohttp' in sys.modules, len(sys.meta_path))"
     assert output_of(program, aiohttp) == "False False 3"
     assert output_of(program, aiohttp, HTTPS_PROXY=PROXY) == "False False 4"
 
 
-def test_http_client_asks_the_proxy_for_a_tunnel(tmp_path):
+def test_http_client_asks_the_proxy_for_a_tunnel(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         proxy.settimeout(15)
         heard = []
@@ -81,7 +81,7 @@ except OSError as error: print(error)
     assert heard == [b"CONNECT api.example.org:443 HTTP/1.0"] or heard == [b"CONNECT api.example.org:443 HTTP/1.1"]
 
 
-def test_http_client_reaches_this_machine_directly(tmp_path):
+def test_http_client_reaches_this_machine_directly(tmp_path: Path) -> None:
     program = """
 import http.client
 try: http.client.HTTPSConnection("127.0.0.1", 1, timeout=5).request("GET", "/")
