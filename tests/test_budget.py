@@ -73,6 +73,12 @@ def test_an_interrupted_reply_is_charged_in_full() -> None:
     assert end.value.value.charge == Spending(BOUND + 20.0, BOUND, 20, 1, exact=False)
 
 
+def test_usage_that_came_before_an_interruption_may_not_be_all() -> None:
+    budget = Budget(None, 0)
+    run(metered(budget, Reply("x", "interrupted", Usage(1, 1))).reply(HELLO, 20))
+    assert budget.spending == Spending(BOUND + 20.0, BOUND, 20, 1, exact=False)
+
+
 @pytest.mark.parametrize("how", ["close", "interrupt"])
 def test_an_abandoned_call_is_charged_in_full(how: str) -> None:
     budget = Budget(None, 0)

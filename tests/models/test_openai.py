@@ -300,6 +300,7 @@ def test_a_storm_of_503_is_one_error_for_each_call(run: Run) -> None:
         (Scripted("page not found", 404), "no chat there", "/v1"),
         (Scripted(status=302, headers={"location": "http://127.0.0.1:1/"}, body=""), "no chat there", "base_url"),
         (Scripted("This model's maximum context length is 8192 tokens", 400), "too long", "smaller files"),
+        (Scripted("max_tokens is too large for the context window", 400), "too long", "smaller files"),
         (
             Scripted(status=429, body={"error": {"message": "quota", "code": "insufficient_quota"}}),
             "no credit",
