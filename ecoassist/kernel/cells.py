@@ -121,7 +121,8 @@ class CellKernel:
         if cell.status == "gone":
             return self._drop_client()
         try:
-            yield from self._apart(work)
+            if (yield from self._apart(work)):
+                cell.status = "interrupted"
         except NoSandbox as error:
             cell.status, cell.reason, cell.state_lost = "gone", f"{cell.reason}; {error}", True
 

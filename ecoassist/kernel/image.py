@@ -44,12 +44,14 @@ def tag(files: dict[str, bytes], settings: BoxSettings, arch: str) -> str:
     return f"ecoassist-sandbox:{digest.hexdigest()[:12]}"
 
 
-def ensure(engine: Engine, settings: BoxSettings, notice: Callable[[str], None]) -> str:
+def ensure(
+    engine: Engine, settings: BoxSettings, notice: Callable[[str], None], files: dict[str, bytes] | None = None
+) -> str:
     """The name of an image that the engine has, built now if need be. Two processes may build it at the same time.
 
-    `notice` is told each step of a build. Raises NoSandbox.
+    `notice` is told each step of a build; `files` is the build context if not the usual one. Raises NoSandbox.
     """
-    files = recipe()
+    files = files or recipe()
     name = tag(files, settings, engine.arch())
     if not engine.has_image(name):
         if not engine.has_image(settings.base_image):

@@ -125,7 +125,7 @@ def guard(group: int) -> subprocess.Popen[bytes]:
 
     ipykernel looks after its parent by itself, but only while Python code runs: not within one long call.
     """
-    script = 'while read -r line; do :; done; kill -KILL -- "-$0"'
+    script = 'while read -r line; do :; done; kill -s KILL -- "-$0"'
     return subprocess.Popen(
         ["/bin/sh", "-c", script, str(group)],
         stdin=subprocess.PIPE,

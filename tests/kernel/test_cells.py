@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 
-from ecoassist.errors import NoSandbox
+from ecoassist.errors import Interrupted, NoSandbox
 from ecoassist.events import Event, Output, Tick
+from ecoassist.kernel.cells import CellKernel
+from ecoassist.kernel.host import Death, KernelHost
 from ecoassist.ports import Kernel
 from ecoassist.types import Access, Attachment, CellResult
 
@@ -65,6 +69,16 @@ def test_output_arrives_while_the_cell_runs_and_an_interruption_keeps_it(start: 
     assert (result.status, result.text, result.state_lost) == ("interrupted", "begun\n", False)
     assert result.seconds < 15
     assert run(kernel, "x").value == "1"
+
+
+def test_a_cell_interrupted_at_once_never_begins(start: Start, run: Run) -> None:
+    kernel = start()
+    stream = kernel.run("x = 1")
+    assert isinstance(next(stream), Tick)
+    with pytest.raises(StopIteration) as end:
+        stream.throw(Interrupted())
+    assert end.value.value.status == "interrupted"
+    assert run(kernel, "'x' in globals()").value == "False"
 
 
 def test_code_that_swallows_the_interruption_loses_its_kernel(start: Start, run: Run) -> None:
@@ -215,3 +229,61 @@ def test_a_closed_kernel_refuses_and_may_be_closed_again(start: Start, run: Run)
 def test_a_file_name_with_a_folder_is_refused(start: Start) -> None:
     with pytest.raises(NoSandbox, match="name"):
         start(files=[Attachment("../out.txt", b"")])
+
+
+# ── what no real kernel does on demand ──────────────────────────────────────────────────────────────────────────────
+
+
+class DyingHost:
+    """A host whose kernel is dead at the first look, and whose restart waits for `go`."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+
+    def start(self) -> MuteClient:
+        return MuteClient()
+
+    def death(self) -> Death | None:
+        return None if self.go.is_set() else Death("killed", "it ended")
+
+    def restart(self) -> MuteClient:
+        self.go.wait(15)
+        return MuteClient()
+
+    def interrupt(self) -> None:
+        pass
+
+
+class MuteClient:
+    def execute(self, code: str) -> str:
+        return "1"
+
+    def hear(self, request: str, seconds: float) -> None:
+        return None
+
+    def replied(self, request: str) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_interruption_while_the_kernel_restarts_is_not_lost() -> None:
+    host = DyingHost()
+    host.go.set()
+    kernel = CellKernel(cast(KernelHost, host))
+    stream = kernel.run("1")
+    next(stream)
+    next(stream)
+    host.go.clear()
+    assert isinstance(next(stream), Tick)  # the restart has begun
+    assert isinstance(stream.throw(Interrupted()), Tick)
+    host.go.set()
+    result = None
+    try:
+        while True:
+            next(stream)
+    except StopIteration as end:
+        result = end.value
+    assert result
+    assert (result.status, result.state_lost) == ("interrupted", True)
