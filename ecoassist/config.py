@@ -36,7 +36,7 @@ class TierConfig(_Section):
     name: str
     model: str
     base_url: str | None = None
-    """Without it: OPENAI_BASE_URL, else the provider of `key`."""
+    """Without it: the provider of `key` where it is a known one, else OPENAI_BASE_URL, else OpenAI."""
     key: str | None = None
     """The name of an environment variable, never a value."""
     max_turns: int = Field(default=6, ge=1, le=50)

@@ -7,6 +7,7 @@ a usable model nothing is started. Then the container boots in the background wh
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -26,8 +27,8 @@ from .types import Attachment, Price
 if TYPE_CHECKING:
     from .store.sqlite import SqliteStore
 
-MAX_OUTPUT = 4_096
-"""Tokens that one reply may take."""
+MAX_OUTPUT = 8_192
+"""Tokens that one reply may take, a reasoning model's thoughts included; less where less money is left."""
 
 
 @contextmanager
@@ -118,7 +119,8 @@ def _metered(choice: Choice, budget: Budget, schema: dict[str, object] | None = 
 
     model = OpenAIModel(choice.model, choice.base_url, choice.key, key_name=choice.key_name)
     endpoint = model.structured(schema) if schema else model
-    return Retrying(Metered(endpoint, budget, price_of(choice), MAX_OUTPUT))
+    overhead = len(json.dumps(schema)) if schema else 0
+    return Retrying(Metered(endpoint, budget, price_of(choice), MAX_OUTPUT, overhead=overhead))
 
 
 def store_of(config: Config) -> SqliteStore:

@@ -167,7 +167,7 @@ def choose(
 NO_MODEL = """do one of these, then run `ecoassist doctor`:
   export OPENAI_API_KEY=...        use OpenAI (with OPENAI_BASE_URL: any compatible endpoint)
   ollama pull qwen3                use Ollama on this machine, without any account
-  [[tiers]] in the configuration   name models, base URLs and the variables of their keys: `ecoassist config`"""
+  [[tiers]] in the configuration   name models, base URLs and the variables of their keys: see the README"""
 
 
 # ── tiers of the configuration ──────────────────────────────────────────────────────────────────────────────────────
