@@ -87,7 +87,7 @@ class Conversation:
         try:
             while await self._turn():
                 pass
-        except OSError:  # the client is gone or silent, or must notice that its response broke off
+        except OSError:  # the client is gone or silent, or its response broke off: no polite goodbye, it is not whole
             self._client.writer.transport.abort()
         finally:
             if self._untold:

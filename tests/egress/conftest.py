@@ -137,9 +137,14 @@ class Net:
         self.handling: set[asyncio.Task[Any]] = set()
         self._servers: list[asyncio.Server] = []
         self._loop = asyncio.new_event_loop()
-        self._loop.set_exception_handler(lambda _, context: self.troubles.append(str(context)))
+        self._loop.set_exception_handler(self._trouble)
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
+
+    def _trouble(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What asyncio had to report; but a host may meet a gate that does not like its certificate."""
+        if context["message"] != "Error on transport creation for incoming connection":
+            self.troubles.append(str(context))
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)

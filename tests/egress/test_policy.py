@@ -7,7 +7,7 @@ import json
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecoassist.egress.policy import Outgoing, Override, Policy, fill, is_address, is_name, parse_place, placeholder
@@ -31,6 +31,7 @@ def outgoing(target: str = "/", body: bytes = b"", **headers: str) -> Outgoing:
 # ── placeholders ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@settings(deadline=None)
 @given(st.text(PRINTABLE, min_size=8, max_size=80))
 def test_a_placeholder_has_the_keys_length_and_needs_no_encoding(value: str) -> None:
     made = placeholder(value)

@@ -9,7 +9,7 @@ import zlib
 from urllib.parse import quote, unquote_to_bytes
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ecoassist.egress.redact import Inflate, MaskedStream, Masks
@@ -44,12 +44,14 @@ def streamed(body: bytes, sizes: list[int], masks: Masks = MASKS) -> bytes:
     return b"".join([*parts, stream.feed(body[begin:]), stream.end()])
 
 
+@settings(deadline=None)
 @given(bodies, cuts)
 @example(b"ab" + OTHER.encode() + b"ab", [1] * 12)
 def test_any_split_of_a_body_gives_the_same_masked_text(body: bytes, sizes: list[int]) -> None:
     assert streamed(body, sizes) == MASKS.cover(body)
 
 
+@settings(deadline=None)
 @given(bodies, cuts)
 def test_no_key_is_left_as_it_is_or_percent_encoded(body: bytes, sizes: list[int]) -> None:
     masked = streamed(body, sizes)
@@ -59,6 +61,7 @@ def test_no_key_is_left_as_it_is_or_percent_encoded(body: bytes, sizes: list[int
         assert key.encode() not in unquote_to_bytes(masked)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), cuts)
 def test_text_without_a_key_is_not_touched(body: bytes, sizes: list[int]) -> None:
     if b"abab" not in body.lower():
