@@ -210,19 +210,20 @@ def test_quotes_and_operators_do_not_keep_a_question_from_being_found(
     assert example.id == id
 
 
-def test_a_large_store_is_searched_by_its_rarest_words(store: SqliteStore, solution: MakeSolution, path: Path) -> None:
-    wanted = verified(store, solution("How many ferries cross the fjord near Stavanger today?"))
-    with closing(sqlite3.connect(path)) as connection:
-        text = (
-            connection.execute("SELECT solution FROM solutions").fetchone()[0].replace("ferries cross", "people live")
-        )
-        rows = [(f"q{n}", f"How many people live near town {n} today?", text) for n in range(LARGE)]
-        connection.executemany(
-            "INSERT INTO solutions (same, query, solution, state) VALUES (?, ?, ?, 'verified')", rows
-        )
-        connection.commit()
-    (example,) = store.similar("How many ferries cross the fjord near Ålesund today?")
-    assert example.id == wanted
+def test_a_large_store_is_searched_by_the_rarest_words_it_holds(path: Path, solution: MakeSolution) -> None:
+    with closing(SqliteStore(path, gate=0.0, limit=20)) as store:
+        wanted = verified(store, solution("How many ferries cross the windy fjord near Stavanger harbour today?"))
+        text = "How many ferries cross the windy fjord near Stavanger, Alta, Lom, Voss, Moss and Ski harbour today?"
+        with closing(sqlite3.connect(path)) as connection:
+            made = connection.execute("SELECT solution FROM solutions").fetchone()[0]
+            rows = [(f"q{n}", f"How many people live near the town {n} today?", made) for n in range(LARGE)]
+            insert = "INSERT INTO solutions (same, query, solution, state) VALUES (?, ?, ?, 'verified')"
+            connection.executemany(insert, rows[:-1])
+            connection.commit()
+            assert len(store.similar(text)) == 20  # every word is looked up
+            connection.execute(insert, rows[-1])
+            connection.commit()
+            assert [example.id for example in store.similar(text)] == [wanted]
 
 
 # ── the file ────────────────────────────────────────────────────────────────────────────────────────────────────────
