@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -191,7 +191,7 @@ class Engine:
     def _recall(self, task: Task) -> Stream[tuple[Example, ...]]:
         """Similar solutions. A broken memory costs the person a notice, not the answer."""
         try:
-            return self.store.similar(_in_context(task))
+            return self.store.similar(task.in_context)
         except EnvironmentFault as error:
             yield Notice(f"no memory: {error}; {error.remedy}", "warning")
             return ()
@@ -213,35 +213,21 @@ class Engine:
     def keep(self, task: Task, outcome: Outcome) -> int | None:
         """Stores what answered `task` as a candidate. None: no program did. Raises EnvironmentFault."""
         attempt = outcome.attempts[-1] if outcome.attempts else None
-        cells = [turn.code for turn in _good(attempt.turns) if turn.code] if attempt else []
-        if attempt is None or not cells or not attempt.answer:
+        if attempt is None or not attempt.program or not attempt.answer:
             return None
-        program = self.portable(programs.assemble(cells))
+        program = self.portable(programs.assemble(attempt.program))
         answered = tuple(dict.fromkeys(a.host for r in attempt.results for a in r.accesses if a.status))
-        names = tuple(file.name for file in task.files)
-        query, tier, model = _in_context(task), attempt.tier, attempt.model
-        return self.store.keep(Solution(query, program, attempt.answer, tier, model, answered, names))
-
-
-def _in_context(task: Task) -> str:
-    """The question, with the one before it where it is too short to stand alone ("and in Oslo?")."""
-    if task.history and len(task.query.split()) <= 5:
-        return f"{task.history[-1].query} {task.query}"
-    return task.query
-
-
-def _good(turns: Sequence[Turn]) -> Iterator[Turn]:
-    return (turn for turn in turns if turn.result and turn.result.status == "ok")
+        names, query = tuple(file.name for file in task.files), task.in_context
+        return self.store.keep(Solution(query, program, attempt.answer, attempt.tier, attempt.model, answered, names))
 
 
 def _same_as_last_good(source: str, turns: Sequence[Turn]) -> Answer | None:
     """A block that repeats the last good cell means: its output is the answer."""
-    good = list(_good(turns))
-    if good and good[-1] is turns[-1] and programs.normalised(source) == programs.normalised(good[-1].code or ""):
-        result = good[-1].result
-        text = (result.value or result.text).strip() if result else ""
-        return Answer(text) if text else None
-    return None
+    last = turns[-1] if turns else None
+    if last is None or not last.good or programs.normalised(source) != programs.normalised(last.code or ""):
+        return None
+    text = (last.result.value or last.result.text).strip() if last.result else ""
+    return Answer(text) if text else None
 
 
 def _outcome(attempts: Sequence[Attempt], verdict: Verdict, examples: tuple[Example, ...]) -> Outcome:

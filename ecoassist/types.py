@@ -206,6 +206,11 @@ class Turn:
     answer: Answer | None = None
     fault: Fault | None = None
 
+    @property
+    def good(self) -> bool:
+        """Whether it ran a cell that ended well."""
+        return self.result is not None and self.result.status == "ok"
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -223,6 +228,11 @@ class Attempt:
     @property
     def results(self) -> tuple[CellResult, ...]:
         return tuple(turn.result for turn in self.turns if turn.result)
+
+    @property
+    def program(self) -> tuple[str, ...]:
+        """The cells that ended well, in order."""
+        return tuple(turn.code for turn in self.turns if turn.good and turn.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +272,13 @@ class Task:
     files: tuple[Attachment, ...] = ()
     digest: str = ""
     """Facts that earlier tiers met."""
+
+    @property
+    def in_context(self) -> str:
+        """The question, with the one before it where it is too short to stand alone ("and in Oslo?")."""
+        if self.history and len(self.query.split()) <= 5:
+            return f"{self.history[-1].query} {self.query}"
+        return self.query
 
 
 @dataclass(frozen=True, slots=True)
