@@ -112,7 +112,7 @@ def _hello(
     }
     environment = dict(ENVIRONMENT)
     if proxied:
-        environment.update(dict.fromkeys(PROXY_VARIABLES, PROXY))
+        environment.update(dict.fromkeys(PROXY_VARIABLES, PROXY), no_proxy="localhost,127.0.0.1")
     if ca_pem:
         environment.update(dict.fromkeys(CA_VARIABLES, CA_FILE))
     return {

@@ -136,6 +136,19 @@ def test_a_connection_through_the_proxy_is_served_on_the_host(start_box: Start, 
     assert run(kernel, code).value == "'GET http://weather.example/now?q=1 HTTP/1.1'"
 
 
+def test_a_server_in_the_sandbox_is_reached_without_the_proxy(start_box: Start, run: Run) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 500 Through the proxy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    code = """
+import http.server, threading, requests
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+requests.get(f"http://127.0.0.1:{server.server_port}/").status_code
+"""
+    assert run(start_box(serve=serve), code).value == "200"
+
+
 # ── how it ends ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
