@@ -49,12 +49,13 @@ def open_session(
     desk = Desk()
     boxes = Sandboxes(config, desk.notice, tuple(files), unsafe_local=unsafe_local)
     kernel = StartingKernel(boxes.start, boxes.prepare)
+    store = store_of(config)
     try:
         budget = Budget(config.budget.question, config.budget.tokens)
         engine = Engine(
             tiers=tiers_of(choices, budget),
             kernel=kernel,
-            store=store_of(config),
+            store=store,
             judge=judge_of(config, choices, budget, person=person),
             system=prompts.system_text(packages=boxes.packages, seconds=config.sandbox.cell_seconds),
             ready=kernel.ready,
@@ -65,6 +66,7 @@ def open_session(
         yield Session(engine, kernel, boxes, desk, boxes.apis, tuple(files), now, budget.open, lambda: budget.total)
     finally:
         kernel.close()
+        store.close()
 
 
 def choices_of(config: Config) -> tuple[Choice, ...]:
