@@ -48,8 +48,8 @@ def open_session(
     choices = choices_of(config)
     desk = Desk()
     boxes = Sandboxes(config, desk.notice, tuple(files), unsafe_local=unsafe_local)
-    kernel = StartingKernel(boxes.start, boxes.prepare)
     store = store_of(config)
+    kernel = StartingKernel(boxes.start, boxes.prepare)
     try:
         budget = Budget(config.budget.question, config.budget.tokens)
         engine = Engine(
