@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
@@ -65,7 +66,8 @@ class CellKernel:
             yield from self._follow(cell, client, request)
         finally:
             if self._unfinished:  # closed half way: tell it and go; the next run waits for its end
-                self._host.interrupt()
+                with suppress(NoSandbox):  # the next run meets that, too
+                    self._host.interrupt()
         return self._result(cell)
 
     def restart(self) -> None:
