@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from .kernel.box import DockerBox
     from .kernel.local import LocalBox
 
+WAY_OUT = (
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+)
+"""Variables by which a program on this machine finds the network where only a proxy leads out."""
+
 
 class Sandboxes:
     """Makes the kernels of one session. They share the placeholders and the authority that signs for the gate.
@@ -61,9 +67,9 @@ class Sandboxes:
     def _behind(self, policy: Policy) -> Kernel:
         variables = {"TZ": zone} if (zone := _zone(self.config.environ)) else {}
         if self.unsafe_local:
-            return self._box.start(
-                variables=variables | {secret.name: secret.value for secret in self._policy.secrets}, files=self.files
-            )
+            variables |= {name: value for name in WAY_OUT if (value := self.config.environ.get(name)) is not None}
+            variables |= {secret.name: secret.value for secret in self._policy.secrets}
+            return self._box.start(variables=variables, files=self.files)
         from .egress.proxy import Gate
 
         gate = Gate(policy, self._ca, self._upstream)
