@@ -44,8 +44,8 @@ HEADER = struct.Struct("!cII")
 MAX_FRAME = 128 * 1024
 CHUNK = 64 * 1024
 WINDOW = 256 * 1024
-MAX_CHANNELS = 250
-"""The host closes more than 256."""
+MAX_PROXIED = 200
+"""Connections of clients in here. The host closes what exceeds 256 channels in all."""
 FIRST_OWN = 0x80000000
 SOCKET_POLL = 0.005
 """Seconds between two looks for a socket of the kernel, which appear about half a second after its start."""
@@ -333,10 +333,7 @@ class Relay:
             self.restart()
 
     def open(self, number: int, port: str) -> None:
-        if len(self.channels) >= MAX_CHANNELS or not port.isdigit():
-            self.link.send(b"C", number)
-        else:
-            self.channels[number] = Channel(self, number, f"{self.hello['connection']['ip']}-{port}")
+        self.channels[number] = Channel(self, number, f"{self.hello['connection']['ip']}-{int(port)}")
 
     def listen(self, port: int) -> None:
         self.listener = socket.create_server(("127.0.0.1", port), backlog=128)
@@ -348,7 +345,7 @@ class Relay:
             client, _ = self.listener.accept()
         except OSError:
             return
-        if len(self.channels) >= MAX_CHANNELS:
+        if sum(number >= FIRST_OWN for number in self.channels) >= MAX_PROXIED:
             client.close()
             return
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # without it each keep-alive request took 40 ms
@@ -403,6 +400,8 @@ def create(folder: str, name: str) -> io.FileIO:
 
 def wipe(root: str) -> None:
     """Empties a folder. Folders inside are moved up before they are emptied, so that no nesting is too deep."""
+    if os.stat(root).st_uid == os.getuid():
+        os.chmod(root, 0o700)
     folders = [root]
     while folders:
         folder = folders.pop()

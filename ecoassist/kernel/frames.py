@@ -20,6 +20,8 @@ CHUNK = 64 * 1024
 WINDOW = 256 * 1024
 """Bytes that a channel's sender may have under way."""
 MAX_CHANNELS = 256
+MAX_PROXIED = 240
+"""So many of them the sandbox may take: what it opens must not keep us from its kernel."""
 FIRST_OF_PEER = 0x80000000
 """Channels that the sandbox opens have this bit set."""
 FROM_PEER = b"ODCWGXL"

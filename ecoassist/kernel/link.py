@@ -15,6 +15,7 @@ from .frames import (
     CHUNK,
     FIRST_OF_PEER,
     MAX_CHANNELS,
+    MAX_PROXIED,
     Attached,
     Frame,
     Frames,
@@ -195,7 +196,7 @@ class Link:
         if frame.payload != b"proxy" or frame.channel <= self._last_of_peer:
             raise Violation("not a channel that the sandbox may open")
         self._last_of_peer = frame.channel
-        if self._serve is None or len(self._channels) >= MAX_CHANNELS:
+        if self._serve is None or len(self._channels) >= MAX_PROXIED:
             self._writer.write(pack(b"C", frame.channel))
             return
         channel = self._channels[frame.channel] = Channel(frame.channel, self.send)

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from ecoassist.errors import NoSandbox
-from ecoassist.kernel.frames import CHUNK, MAX_CHANNELS, WINDOW
+from ecoassist.kernel.frames import CHUNK, MAX_CHANNELS, MAX_PROXIED, WINDOW
 from ecoassist.kernel.mux import KernelExit, Mux
 from ecoassist.types import Attachment
 
@@ -459,10 +459,13 @@ def test_a_connection_that_fails_costs_only_itself(connect: Connect) -> None:
 
 def test_channels_beyond_the_limit_are_refused(connect: Connect, client: Callable[[], socket.socket]) -> None:
     mux, peer = connect(serve=hang)
-    for number in range(MAX_CHANNELS + 10):
+    for number in range(MAX_PROXIED + 10):
         peer.send(b"O", THEIRS + number, b"proxy")
     refused = [peer.expect(b"C")[0] - THEIRS for _ in range(10)]
-    assert refused == list(range(MAX_CHANNELS, MAX_CHANNELS + 10))
+    assert refused == list(range(MAX_PROXIED, MAX_PROXIED + 10))
+    for number in range(MAX_CHANNELS - MAX_PROXIED):
+        client()
+        assert peer.expect(b"O") == (number + 1, b"1")
     assert client().recv(1) == b""
     peer.send(b"C", THEIRS)  # still served, so its place is not free
     peer.send(b"O", THEIRS + 1000, b"proxy")
