@@ -17,8 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import UsageFault
 
-LOCAL_WARNING = "runs on this machine, outside any sandbox; it can read your files and your keys"
-
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")

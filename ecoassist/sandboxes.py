@@ -51,42 +51,55 @@ class Sandboxes:
 
     def prepare(self) -> object:
         """Raises NoSandbox."""
-        return self._box.prepare()
+        return self._local.prepare() if self.unsafe_local else self._docker.prepare()
 
     def start(self) -> Kernel:
-        return self._behind(self._policy)
+        return self._start(self._policy)
 
     def start_readonly(self, solution: Solution) -> Kernel:
         hosts = tuple(host for host in solution.hosts if self._policy.allows(host))
-        return self._behind(replace(self._policy, read_only=True, hosts=hosts))
+        return self._start(replace(self._policy, read_only=True, hosts=hosts))
 
     def portable(self, program: str) -> str:
         """`program` without this session's placeholders, which mean nothing in the next one."""
         return programs.without_placeholders(program, {s.placeholder: s.name for s in self._policy.secrets})
 
-    def _behind(self, policy: Policy) -> Kernel:
+    def _start(self, policy: Policy) -> Kernel:
         variables = {"TZ": zone} if (zone := _zone(self.config.environ)) else {}
-        if self.unsafe_local:
-            variables |= {name: value for name in WAY_OUT if (value := self.config.environ.get(name)) is not None}
-            variables |= {secret.name: secret.value for secret in self._policy.secrets}
-            return self._box.start(variables=variables, files=self.files)
-        from .egress.proxy import Gate
+        return self._unboxed(variables) if self.unsafe_local else self._behind_gate(policy, variables)
 
-        gate = Gate(policy, self._ca, self._upstream)
-        return self._box.start(
-            serve=gate.serve,
-            variables=variables | gate.variables,
-            ca_pem=self._ca.pem,
-            files=self.files,
-            accesses=gate.drain,
-        )
+    def _behind_gate(self, policy: Policy, variables: dict[str, str]) -> Kernel:
+        launched = self._docker.launch()  # the container boots while the gate is made
+        try:
+            from .egress.proxy import Gate
+
+            ca = self._ca
+            gate = Gate(policy, ca, self._upstream)
+            return self._docker.start(
+                launched=launched,
+                serve=gate.serve,
+                variables=variables | gate.variables,
+                ca_pem=ca.pem,
+                files=self.files,
+                accesses=gate.drain,
+            )
+        except BaseException:
+            launched.drop()
+            raise
+
+    def _unboxed(self, variables: dict[str, str]) -> Kernel:
+        out = {name: value for name in WAY_OUT if (value := self.config.environ.get(name)) is not None}
+        keys = {secret.name: secret.value for secret in self._policy.secrets}
+        return self._local.start(variables=variables | out | keys, files=self.files)
 
     @cached_property
-    def _box(self) -> DockerBox | LocalBox:
-        if self.unsafe_local:
-            from .kernel.local import LocalBox
+    def _local(self) -> LocalBox:
+        from .kernel.local import LocalBox
 
-            return LocalBox(self.config.environ, self.config.sandbox.cell_seconds)
+        return LocalBox(self.config.environ, self.config.sandbox.cell_seconds)
+
+    @cached_property
+    def _docker(self) -> DockerBox:
         from .kernel.box import DockerBox
         from .kernel.settings import BASE_IMAGE, BoxSettings
 

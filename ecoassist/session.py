@@ -21,6 +21,8 @@ from .types import Api, Attachment, CellResult, Entry, Exchange, Outcome, Soluti
 
 MAX_NAMES = 40
 """Names of earlier variables that a prompt holds at most."""
+CLOSE_SECONDS = 5.0
+"""How long the end of a session waits for a kernel that is still booting."""
 TICK = 0.02
 """Seconds between two ticks while a kernel starts."""
 
@@ -63,6 +65,8 @@ class StartingKernel:
             self._kernel = self._start(lambda: None, lambda: self._renewed(old))
 
     def close(self) -> None:
+        """Ends the kernel. One that still boots is waited for a moment; later it ends itself as soon as it is up."""
+        wait([self._kernel], CLOSE_SECONDS)
         with self._lock:
             self._closed = True
             booted = self._kernel.done() and not self._kernel.exception()

@@ -6,15 +6,16 @@ import inspect
 import re
 from typing import TypeVar
 
-from ecoassist.budget import Budget, Metered
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ecoassist.budget import Budget, Metered
 from ecoassist.desk import Desk
 from ecoassist.engine import Engine, Tier
 from ecoassist.errors import EnvironmentFault, NoSandbox, ProviderError
 from ecoassist.events import ATTEMPT, FLEETING, LETTER, ORDER, Answered, Asked, Event, Finished, Replied
 from ecoassist.play import Stop, play
+from ecoassist.ports import Judge
 from ecoassist.testing import FixedJudge, MemoryStore, Recorder, ScriptedKernel, ScriptedModel
 from ecoassist.types import Access, CellError, CellResult, Example, Price, Question, Reply, Task, Usage
 from ecoassist.verdict.judge import Chain
@@ -103,7 +104,8 @@ def test_the_order_holds_over_random_scripts_interrupted_or_closed_anywhere(data
     ]
     kernel = ScriptedKernel(*script(CELLS), catches=draw(st.booleans()))
     model = Metered(ScriptedModel(*script(JUDGEMENTS)), budget, price, 10) if draw(st.booleans()) else None
-    judge = draw(st.sampled_from([Chain(model), Chain(person=True), FixedJudge(False, True), FixedJudge(None)]))
+    judges: list[Judge] = [Chain(model), Chain(person=True), FixedJudge(False, True), FixedJudge(None)]
+    judge = draw(st.sampled_from(judges))
     store = MemoryStore(*([Example(1, "q", "print(4)", 0.9)] if draw(st.booleans()) else []))
     spoken = draw(st.sampled_from([None, "yes", "no", "escalate"]))
     stop, recorder = Stop(), Recorder()

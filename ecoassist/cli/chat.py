@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .common import (
-    UNSAFE,
     ConfigOption,
     FileOption,
     MaxCost,
     UnsafeLocal,
     Verbose,
+    header,
     judge_at_terminal,
     load_config,
     reporting,
@@ -52,7 +52,7 @@ def _converse(config: Config, files: list[Path], *, unsafe_local: bool, verbose:
 
     person = sys.stdin.isatty() and sys.stderr.isatty()
     console = stderr_console(sys.stderr)
-    sink = ConsoleSink(console, sys.stdout, verbose=verbose, header=UNSAFE if unsafe_local else "")
+    sink = ConsoleSink(console, sys.stdout, verbose=verbose, header=header(unsafe_local=unsafe_local))
     with open_session(
         config, chat=True, person=person, unsafe_local=unsafe_local, files=attachments(files, None)
     ) as session:

@@ -33,8 +33,6 @@ UnsafeLocal = Annotated[
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show all code, output and checks.")]
 
-UNSAFE = "UNSAFE: --unsafe-local runs code on this machine, outside any sandbox; it can read your files and your keys"
-
 
 @contextmanager
 def reporting() -> Iterator[None]:
@@ -57,6 +55,13 @@ def report(error: EcoassistError) -> None:
     typer.echo(f"ecoassist: {plain(str(error))}", err=True)
     if error.remedy:
         typer.echo("\n".join(f"  {line}" for line in plain(error.remedy).splitlines()), err=True)
+
+
+def header(*, unsafe_local: bool) -> str:
+    """What is said before every question; empty where all is as usual."""
+    from ecoassist.render.words import OUTSIDE
+
+    return f"UNSAFE: code {OUTSIDE}" if unsafe_local else ""
 
 
 def load_config(path: Path | None, max_cost: float | None = None) -> Config:

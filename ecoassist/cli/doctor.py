@@ -10,7 +10,7 @@ import typer
 
 from ecoassist.errors import EcoassistError
 
-from .common import UNSAFE, ConfigOption, UnsafeLocal, load_config, reporting
+from .common import ConfigOption, UnsafeLocal, header, load_config, reporting
 
 if TYPE_CHECKING:
     from ecoassist.config import Config
@@ -102,7 +102,7 @@ def _sandbox(config: Config, *, unsafe_local: bool) -> list[str]:
     kernel = boxes.start()
     try:
         value = play(kernel.run("import sys; sys.version.split()[0]"))
-        lines = [f"!!  {UNSAFE}"] if unsafe_local else [f"ok  sandbox: {image}"]
+        lines = [f"!!  {header(unsafe_local=True)}"] if unsafe_local else [f"ok  sandbox: {image}"]
         lines.append(f"ok  kernel: Python {value.value} answered in {value.seconds:.2f} s")
         if not unsafe_local:
             refused = play(kernel.run(PROBE)).text.strip()

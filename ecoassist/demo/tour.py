@@ -17,7 +17,6 @@ from rich.panel import Panel
 from rich.rule import Rule
 from rich.text import Text
 
-from ecoassist.config import LOCAL_WARNING
 from ecoassist.errors import NoSandbox
 from ecoassist.events import CellFinished, Event, R, Stream, Tick
 from ecoassist.play import Stop, Why, play
@@ -25,6 +24,7 @@ from ecoassist.ports import Sink
 from ecoassist.render.console import ConsoleSink
 from ecoassist.render.result import exit_code
 from ecoassist.render.status import StatusLine
+from ecoassist.render.words import OUTSIDE
 from ecoassist.sandboxes import Sandboxes
 from ecoassist.types import Outcome
 from ecoassist.wiring import open_session
@@ -72,7 +72,7 @@ class Tour:
 
     def __init__(self, built: Stage, console: Console, out: TextIO, pace: float, *, local: bool = False) -> None:
         self.stage, self.console, self.pace, self.local = built, console, pace, local
-        self.sink = ConsoleSink(console, out, header=f"UNSAFE: a local kernel {LOCAL_WARNING}" if local else "")
+        self.sink = ConsoleSink(console, out, header=f"UNSAFE: a local kernel {OUTSIDE}" if local else "")
         self.heard = Heard()
 
     def introduce(self) -> None:
@@ -97,7 +97,7 @@ class Tour:
             raise NoSandbox(f"{missing}; and {error}", f"{missing.remedy}\n{error.remedy}") from missing
         text = Text(f"{missing}\n{missing.remedy}".strip())
         text.append("\n\nThe tour goes on with its own bundled programs in a local kernel. A local\n")
-        text.append(f"kernel {LOCAL_WARNING}.\n")
+        text.append(f"kernel {OUTSIDE}.\n")
         text.append("Your own questions never run that way unless you ask for it: --unsafe-local.")
         self.console.print(Panel(text, title="NO SANDBOX", style="bold red", box=box.HEAVY))
         time.sleep(self.pace * READING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -65,6 +66,7 @@ class Containers:
         connection: Mapping[str, Any],
         sockets: Mapping[int, str],
         *,
+        started: Callable[[], socket.socket] | None = None,
         serve: Serve | None = None,
         variables: Mapping[str, str] = {},
         ca_pem: bytes = b"",
@@ -72,21 +74,29 @@ class Containers:
     ) -> Mux:
         """Starts a container and the link into it, which listens at `sockets`.
 
+        `started`: gives the stream of a container that was started before. Raises NoSandbox, and leaves nothing then.
+        """
+        from .mux import Mux
+
+        stream = (started or self.launch)()
+        hello = _hello(connection, variables, bool(serve), ca_pem)
+        mux = Mux(stream, framed=True, hello=hello, channels=dict(sockets), files=files, serve=serve)
+        mux.start()  # closes the stream if it fails, and with that ends the container
+        return mux
+
+    def launch(self) -> socket.socket:
+        """Starts a container whose relay waits to be told what to do. It ends when the returned stream is closed.
+
         Raises NoSandbox, and leaves nothing then.
         """
         image = self.prepare()
-        from .mux import Mux
-
         engine = self._engine
         assert engine is not None
         container = engine.create(image, self.settings, {LABEL: owner()})
         try:
             stream = engine.attach(container)
             try:
-                hello = _hello(connection, variables, bool(serve), ca_pem)
-                mux = Mux(stream, framed=True, hello=hello, channels=dict(sockets), files=files, serve=serve)
                 engine.start(container)
-                mux.start()
             except BaseException:
                 stream.close()
                 raise
@@ -94,7 +104,7 @@ class Containers:
             with suppress(NoSandbox):  # the first failure is the one to tell
                 engine.remove(container)
             raise
-        return mux
+        return stream
 
 
 def _hello(

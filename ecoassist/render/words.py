@@ -10,6 +10,8 @@ from ecoassist.types import Access, CellResult, CellStatus, End, Example, Outcom
 from .plain import one_line, plain
 
 DOT = " · "
+OUTSIDE = "runs on this machine, outside any sandbox; it can read your files and your keys"
+"""What to know of code under --unsafe-local."""
 MARK: dict[bool | None, str] = {True: "✓", False: "✗", None: "?"}
 CELL: dict[CellStatus, str] = {
     "ok": "",
