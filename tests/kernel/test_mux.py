@@ -444,6 +444,20 @@ def test_without_serve_a_connection_is_refused(connect: Connect) -> None:
     assert peer.expect(b"C") == (THEIRS, b"")
 
 
+def test_what_crosses_a_close_is_ignored(connect: Connect, client: Callable[[], socket.socket]) -> None:
+    mux, peer = connect()
+    client().close()
+    peer.until(b"C")
+    peer.send(b"O", THEIRS, b"proxy")
+    peer.expect(b"C")
+    for number in (1, THEIRS):
+        for kind, payload in [(b"D", b"late"), (b"W", struct.pack("!I", 9)), (b"C", b"")]:
+            peer.send(kind, number, payload)
+    client()
+    assert peer.expect(b"O") == (2, b"1")
+    assert not mux.gone.is_set()
+
+
 def test_a_connection_that_fails_costs_only_itself(connect: Connect) -> None:
     async def fail(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         raise LookupError((await reader.read(1)).decode())
@@ -463,13 +477,13 @@ def test_channels_beyond_the_limit_are_refused(connect: Connect, client: Callabl
         peer.send(b"O", THEIRS + number, b"proxy")
     refused = [peer.expect(b"C")[0] - THEIRS for _ in range(10)]
     assert refused == list(range(MAX_PROXIED, MAX_PROXIED + 10))
+    peer.send(b"C", THEIRS)  # still served, so its place is not free
+    peer.send(b"O", THEIRS + 1000, b"proxy")
+    assert peer.expect(b"C")[0] == THEIRS + 1000
     for number in range(MAX_CHANNELS - MAX_PROXIED):
         client()
         assert peer.expect(b"O") == (number + 1, b"1")
     assert client().recv(1) == b""
-    peer.send(b"C", THEIRS)  # still served, so its place is not free
-    peer.send(b"O", THEIRS + 1000, b"proxy")
-    assert peer.expect(b"C")[0] == THEIRS + 1000
     began = time.monotonic()
     mux.close()
     assert time.monotonic() - began < 2
