@@ -11,7 +11,17 @@ import typer
 
 from ecoassist.errors import EcoassistError, UsageFault
 
-from .common import UNSAFE, ConfigOption, FileOption, MaxCost, UnsafeLocal, Verbose, load_config, report, stdin_bytes
+from .common import (
+    ConfigOption,
+    FileOption,
+    MaxCost,
+    UnsafeLocal,
+    Verbose,
+    header,
+    load_config,
+    report,
+    stdin_bytes,
+)
 
 if TYPE_CHECKING:
     from ecoassist.config import Config
@@ -44,14 +54,15 @@ def ask(
     from ecoassist.render.result import exit_code
 
     stop = Stop(timeout)
-    out = _Out(json, jsonl, verbose, UNSAFE if unsafe_local else "")
-    outcome: Outcome | None = None
+    out = _Out(json, jsonl, verbose, header(unsafe_local=unsafe_local))
     error: EcoassistError | None = None
     try:
         if json and jsonl:
             raise UsageFault("--json and --jsonl exclude each other", "name one of them")
+        if not query.strip():
+            raise UsageFault("the question is empty", 'ask something: ecoassist ask "..."')
         settings = load_config(config, max_cost)
-        outcome = _answer(out, stop, settings, query, file or [], unsafe_local=unsafe_local)
+        _answer(out, stop, settings, query, file or [], unsafe_local=unsafe_local)
     except EcoassistError as caught:
         error = caught
         report(error)
@@ -59,7 +70,10 @@ def ask(
     except KeyboardInterrupt:
         stop.request()
         out.finish(None, None, stop)
-    raise typer.Exit(exit_code(outcome, error, stop.why))
+    except Exception as bug:
+        out.finish(None, bug, stop)
+        raise
+    raise typer.Exit(exit_code(out.outcome, error, stop.why))
 
 
 class _Out:
@@ -71,12 +85,20 @@ class _Out:
 
         self.json = json
         self.began = time.monotonic()
+        self.outcome: Outcome | None = None
+        self.finished = False
         answer = None if json or jsonl else sys.stdout
         self.progress = ConsoleSink(stderr_console(sys.stderr), answer, verbose=verbose, header=header)
         self.sinks: list[Sink] = [self.progress, JsonlSink(sys.stdout)] if jsonl else [self.progress]
 
-    def finish(self, outcome: Outcome | None, error: EcoassistError | None, stop: Stop) -> None:
-        """Writes and flushes the JSON object, where one was asked for."""
+    def finish(self, outcome: Outcome | None, error: Exception | None, stop: Stop) -> None:
+        """Writes and flushes the JSON object, where one was asked for. Only the first time: what follows is no result.
+
+        An interruption may still come while the kernel is closed.
+        """
+        if self.finished:
+            return
+        self.outcome, self.finished = outcome, True
         if self.json:
             from ecoassist.render.result import dumps, result
 
@@ -85,7 +107,7 @@ class _Out:
             sys.stdout.flush()
 
 
-def _answer(out: _Out, stop: Stop, config: Config, query: str, files: list[Path], *, unsafe_local: bool) -> Outcome:
+def _answer(out: _Out, stop: Stop, config: Config, query: str, files: list[Path], *, unsafe_local: bool) -> None:
     from ecoassist.play import play
     from ecoassist.wiring import open_session
 
@@ -100,7 +122,6 @@ def _answer(out: _Out, stop: Stop, config: Config, query: str, files: list[Path]
         out.finish(outcome, None, stop)
         if outcome.stored is not None:
             _try_out(session, out)
-    return outcome
 
 
 def _try_out(session: Session, out: _Out) -> None:

@@ -33,6 +33,9 @@ UnsafeLocal = Annotated[
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show all code, output and checks.")]
 
+TERMINATED = 143
+"""128 + SIGTERM, as a shell counts it."""
+
 
 @contextmanager
 def reporting() -> Iterator[None]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from ecoassist.errors import EcoassistError
 from ecoassist.play import Stop, nobody, play
 
+from .common import TERMINATED
+
 if TYPE_CHECKING:
     from ecoassist.ports import Person
     from ecoassist.render.console import ConsoleSink
@@ -63,10 +65,13 @@ class Conversation:
         thread.start()
 
     def _ask(self, query: str) -> None:
+        stop = Stop()
         try:
-            outcome = play(self.session.ask(query), [self.sink], self.person)
+            outcome = play(self.session.ask(query), [self.sink], self.person, stop)
         finally:
             self.sink.close()
+        if stop.why == "terminated":
+            raise SystemExit(TERMINATED)
         if outcome.stored is not None:
             self.try_out([entry for entry in self.session.pending() if entry.id == outcome.stored])
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
+from collections.abc import Callable
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -11,6 +13,7 @@ import typer
 from ecoassist import __version__
 
 from . import ask, chat, demo, doctor, solutions
+from .common import TERMINATED
 
 app = typer.Typer(
     name="ecoassist",
@@ -47,15 +50,22 @@ def _options(
     pass
 
 
-def main() -> None:
+def main(app: Callable[[], object] = app) -> None:
     """Runs one command. A bug ends with its traceback and exit code 70, never with a code that means something else."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
-    except BrokenPipeError:  # whoever read us is gone; Python must not try to flush at exit what nobody will take
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(GONE)
+    except SystemExit as end:
+        # typer ends with 1 when whoever read us is gone; here that would mean: not solved
+        sys.exit(GONE if isinstance(end.__context__, BrokenPipeError) else end.code)
     except Exception:  # noqa: BLE001 - the outermost border
         import traceback
 
         traceback.print_exc()
         sys.exit(INTERNAL)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """Leaves by the way of an exception, so that kernels are closed and the terminal is put back in order."""
+    sys.exit(TERMINATED)
