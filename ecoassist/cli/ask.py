@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ from .common import (
     UnsafeLocal,
     Verbose,
     header,
+    imported,
     load_config,
     report,
     stdin_bytes,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from ecoassist.config import Config
     from ecoassist.play import Stop
     from ecoassist.ports import Sink
+    from ecoassist.render.console import ConsoleSink
     from ecoassist.session import Session
     from ecoassist.types import Outcome
 
@@ -51,7 +54,6 @@ def ask(
     130 interrupted, 143 terminated.
     """
     from ecoassist.play import Stop
-    from ecoassist.render.result import exit_code
 
     stop = Stop(timeout)
     out = _Out(json, jsonl, verbose, header(unsafe_local=unsafe_local))
@@ -73,6 +75,8 @@ def ask(
     except Exception as bug:
         out.finish(None, bug, stop)
         raise
+    from ecoassist.render.result import exit_code
+
     raise typer.Exit(exit_code(out.outcome, error, stop.why))
 
 
@@ -80,16 +84,26 @@ class _Out:
     """Where events and the result go, by the form that was asked for."""
 
     def __init__(self, json: bool, jsonl: bool, verbose: bool, header: str) -> None:
-        from ecoassist.render.console import ConsoleSink, stderr_console
-        from ecoassist.render.jsonl import JsonlSink
-
-        self.json = json
+        self.json, self.jsonl, self.verbose, self.header = json, jsonl, verbose, header
         self.began = time.monotonic()
         self.outcome: Outcome | None = None
         self.finished = False
-        answer = None if json or jsonl else sys.stdout
-        self.progress = ConsoleSink(stderr_console(sys.stderr), answer, verbose=verbose, header=header)
-        self.sinks: list[Sink] = [self.progress, JsonlSink(sys.stdout)] if jsonl else [self.progress]
+
+    @cached_property
+    def progress(self) -> ConsoleSink:
+        """Made on first use: by then the kernel already boots."""
+        from ecoassist.render.console import ConsoleSink, stderr_console
+
+        answer = None if self.json or self.jsonl else sys.stdout
+        return ConsoleSink(stderr_console(sys.stderr), answer, verbose=self.verbose, header=self.header)
+
+    @property
+    def sinks(self) -> list[Sink]:
+        if not self.jsonl:
+            return [self.progress]
+        from ecoassist.render.jsonl import JsonlSink
+
+        return [self.progress, JsonlSink(sys.stdout)]
 
     def finish(self, outcome: Outcome | None, error: Exception | None, stop: Stop) -> None:
         """Writes and flushes the JSON object, where one was asked for. Only the first time: what follows is no result.
@@ -115,6 +129,7 @@ def _answer(out: _Out, stop: Stop, config: Config, query: str, files: list[Path]
 
     attached = attachments(files, stdin_bytes())
     with open_session(config, unsafe_local=unsafe_local, files=attached) as session:
+        imported()
         try:
             outcome = play(session.ask(query), out.sinks, stop=stop)
         finally:

@@ -13,6 +13,7 @@ from .common import (
     UnsafeLocal,
     Verbose,
     header,
+    imported,
     judge_at_terminal,
     load_config,
     reporting,
@@ -56,6 +57,7 @@ def _converse(config: Config, files: list[Path], *, unsafe_local: bool, verbose:
     with open_session(
         config, chat=True, person=person, unsafe_local=unsafe_local, files=attachments(files, None)
     ) as session:
+        imported()
         if person:
             console.print(f"{', '.join(tier.name for tier in session.engine.tiers)} - /help lists the commands")
         conversation = Conversation(

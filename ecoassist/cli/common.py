@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,9 +63,17 @@ def report(error: EcoassistError) -> None:
 
 def header(*, unsafe_local: bool) -> str:
     """What is said before every question; empty where all is as usual."""
+    if not unsafe_local:
+        return ""
     from ecoassist.render.words import OUTSIDE
 
-    return f"UNSAFE: code {OUTSIDE}" if unsafe_local else ""
+    return f"UNSAFE: code {OUTSIDE}"
+
+
+def imported() -> None:
+    """All that is heavy is imported: it stays, so the garbage collector need not look at it again."""
+    gc.freeze()
+    gc.enable()
 
 
 def load_config(path: Path | None, max_cost: float | None = None) -> Config:
