@@ -23,6 +23,7 @@ from .common import (
     load_config,
     report,
     stdin_bytes,
+    unicode,
 )
 
 if TYPE_CHECKING:
@@ -61,10 +62,8 @@ def ask(
     try:
         if json and jsonl:
             raise UsageFault("--json and --jsonl exclude each other", "name one of them")
-        if not query.strip():
-            raise UsageFault("the question is empty", 'ask something: ecoassist ask "..."')
         settings = load_config(config, max_cost)
-        _answer(out, stop, settings, query, file or [], unsafe_local=unsafe_local)
+        _answer(out, stop, settings, _checked(query), file or [], unsafe_local=unsafe_local)
     except EcoassistError as caught:
         error = caught
         report(error)
@@ -78,6 +77,15 @@ def ask(
     from ecoassist.render.result import exit_code
 
     raise typer.Exit(exit_code(out.outcome, error, stop.why))
+
+
+def _checked(query: str) -> str:
+    """Raises UsageFault for what cannot be sent to a model."""
+    if not query.strip():
+        raise UsageFault("the question is empty", 'ask something: ecoassist ask "..."')
+    if not unicode(query):
+        raise UsageFault("the question is not Unicode text", "write it in UTF-8, or set LANG to how it is written")
+    return query
 
 
 class _Out:
@@ -114,11 +122,13 @@ class _Out:
             return
         self.outcome, self.finished = outcome, True
         if self.json:
+            from ecoassist.render.plain import tolerant
             from ecoassist.render.result import dumps, result
 
             seconds = time.monotonic() - self.began
-            sys.stdout.write(dumps(result(outcome, error, ended=stop.why, seconds=seconds)) + "\n")
-            sys.stdout.flush()
+            stdout = tolerant(sys.stdout, "utf-8")
+            stdout.write(dumps(result(outcome, error, ended=stop.why, seconds=seconds)) + "\n")
+            stdout.flush()
 
 
 def _answer(out: _Out, stop: Stop, config: Config, query: str, files: list[Path], *, unsafe_local: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ from .common import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from prompt_toolkit.history import History
 
     from ecoassist.config import Config
 
@@ -70,7 +73,7 @@ def _converse(config: Config, files: list[Path], *, unsafe_local: bool, verbose:
 
 
 def _loop(conversation: Conversation, lines: Iterator[str]) -> None:
-    from ecoassist.errors import EnvironmentFault, ProviderError
+    from ecoassist.errors import ProviderError
 
     from .common import report
 
@@ -80,18 +83,17 @@ def _loop(conversation: Conversation, lines: Iterator[str]) -> None:
                 return
         except ProviderError as error:  # the next question may find the endpoint well again
             report(error)
-        except EnvironmentFault:
-            raise
 
 
 def _piped() -> Iterator[str]:
-    return iter(sys.stdin)
+    from ecoassist.render.plain import tolerant
+
+    return iter(tolerant(sys.stdin))
 
 
 def _typed(config: Config) -> Iterator[str]:
     """Lines from the prompt, with history and multi-line editing. Ctrl-C clears the line, Ctrl-D ends."""
     from prompt_toolkit import PromptSession
-    from prompt_toolkit.history import FileHistory
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
     from prompt_toolkit.output import create_output
 
@@ -106,7 +108,7 @@ def _typed(config: Config) -> Iterator[str]:
         event.current_buffer.validate_and_handle()
 
     prompt: PromptSession[str] = PromptSession(
-        history=FileHistory(str(config.data / "history")),
+        history=_history(config.data / "history"),
         multiline=True,
         key_bindings=keys,
         output=create_output(sys.stderr),
@@ -119,3 +121,15 @@ def _typed(config: Config) -> Iterator[str]:
             continue
         except EOFError:
             return
+
+
+def _history(file: Path) -> History:
+    """Earlier questions, in a file that only its owner may read; in memory where there can be no such file."""
+    from prompt_toolkit.history import FileHistory, InMemoryHistory
+
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(file, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
+    except OSError:
+        return InMemoryHistory()
+    return FileHistory(str(file))

@@ -83,6 +83,11 @@ def load_config(path: Path | None, max_cost: float | None = None) -> Config:
     return load(path, max_cost=max_cost)
 
 
+def unicode(text: str) -> bool:
+    """Whether it can be written as UTF-8: bytes of an argument that are none become surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def stdin_bytes() -> BinaryIO | None:
     """None where the process was started without one."""
     return sys.stdin.buffer if sys.stdin else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ecoassist.errors import EcoassistError
 from ecoassist.play import Stop, nobody, play
 
-from .common import TERMINATED
+from .common import TERMINATED, unicode
 
 if TYPE_CHECKING:
     from ecoassist.ports import Person
@@ -44,7 +44,9 @@ class Conversation:
         line = line.strip()
         if line.startswith("/"):
             return self._obey(line)
-        if line:
+        if line and not unicode(line):
+            self.say("that is not Unicode text")
+        elif line:
             self._ask(line)
         return True
 

@@ -11,6 +11,8 @@ from typing import BinaryIO
 from ecoassist.errors import UsageFault
 from ecoassist.types import Attachment
 
+from .common import unicode
+
 MOST = 100 * 1024 * 1024
 """Bytes of all files together: they live in the sandbox's memory."""
 
@@ -18,7 +20,7 @@ MOST = 100 * 1024 * 1024
 def attachments(paths: Sequence[Path], stdin: BinaryIO | None) -> tuple[Attachment, ...]:
     """The named files, and what is piped in as stdin.txt (stdin.bin where it is not UTF-8).
 
-    Raises UsageFault for a file that cannot be read, two of one name, or more than MOST bytes.
+    Raises UsageFault for a file that cannot be read or named, two of one name, or more than MOST bytes.
     """
     files = [_read(path) for path in paths]
     if stdin is not None and _is_piped(stdin) and (content := stdin.read(MOST + 1)):
@@ -33,6 +35,8 @@ def attachments(paths: Sequence[Path], stdin: BinaryIO | None) -> tuple[Attachme
 
 
 def _read(path: Path) -> Attachment:
+    if not unicode(path.name):
+        raise UsageFault(f"the name of {path} is not Unicode", "rename the file")
     try:
         with path.open("rb") as file:
             return Attachment(path.name, file.read(MOST + 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -53,6 +54,7 @@ def _options(
 
 def main(app: Callable[[], object] = app) -> None:
     """Runs one command. A bug ends with its traceback and exit code 70, never with a code that means something else."""
+    _open_streams()
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
     gc.disable()  # imports make no garbage, but many objects: looking through them takes 0.1 s; imported() enables it
@@ -68,6 +70,13 @@ def main(app: Callable[[], object] = app) -> None:
         sys.exit(INTERNAL)
     finally:
         gc.freeze()  # the end of the process need not look through them either
+
+
+def _open_streams() -> None:
+    """Stands /dev/null in for standard streams that are closed: the next file would take their place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - as long as the process
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

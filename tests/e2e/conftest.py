@@ -97,6 +97,7 @@ class Command:
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
     started: ExitStack = field(default_factory=ExitStack)
+    python: str = sys.executable
 
     def __post_init__(self) -> None:
         for name in ("home", "tmp"):
@@ -146,7 +147,7 @@ class Command:
         """The running process, ended with the test at the latest. None takes a variable out of the environment."""
         variables = {name: value for name, value in {**self.env, **(env or {})}.items() if value is not None}
         process = subprocess.Popen(
-            [sys.executable, "-m", "ecoassist", *args],
+            [self.python, "-m", "ecoassist", *args],
             env=variables,
             stdin=stdin,
             stdout=stdout,
