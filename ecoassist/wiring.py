@@ -25,6 +25,7 @@ from .session import Session, StartingKernel
 from .types import Attachment, Price
 
 if TYPE_CHECKING:
+    from .models.openai import OpenAIModel
     from .store.sqlite import SqliteStore
 
 MAX_OUTPUT = 8_192
@@ -52,11 +53,12 @@ def open_session(
     kernel = StartingKernel(boxes.start, boxes.prepare)
     try:
         budget = Budget(config.budget.question, config.budget.tokens)
+        models = Models(budget)
         engine = Engine(
-            tiers=tiers_of(choices, budget),
+            tiers=models.tiers(choices),
             kernel=kernel,
             store=store,
-            judge=judge_of(config, choices, budget, person=person),
+            judge=models.judge(config, choices, person=person),
             system=prompts.system_text(packages=boxes.packages, seconds=config.sandbox.cell_seconds),
             ready=kernel.ready,
             spending=lambda: budget.spending,
@@ -88,10 +90,6 @@ def price_of(choice: Choice) -> Price | None:
     return listed(choice.model, choice.base_url)
 
 
-def tiers_of(choices: Sequence[Choice], budget: Budget) -> tuple[Tier, ...]:
-    return tuple(Tier(choice.name, _metered(choice, budget), choice.max_turns) for choice in choices)
-
-
 def judge_choice(config: Config, choices: Sequence[Choice]) -> Choice | None:
     """The model that judges; None: the person or nobody does. Raises UsageFault for a name that is no tier."""
     name = config.judge.model
@@ -104,25 +102,41 @@ def judge_choice(config: Config, choices: Sequence[Choice]) -> Choice | None:
     return by_name.get(name, choices[-1])
 
 
-def judge_of(config: Config, choices: Sequence[Choice], budget: Budget, *, person: bool) -> Judge:
-    """In a chat with somebody there, the person judges; else the configured model."""
-    from .verdict.judge import SCHEMA, Chain
+class Models:
+    """Makes the models of a session, each metered by its budget; those of one endpoint share a client."""
 
-    choice = judge_choice(config, choices)
-    if person and config.judge.model != "none":
-        return Chain(person=True)
-    return Chain(_metered(choice, budget, schema=SCHEMA) if choice else None)
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self._endpoints: dict[tuple[str, str], OpenAIModel] = {}
 
+    def tiers(self, choices: Sequence[Choice]) -> tuple[Tier, ...]:
+        return tuple(Tier(choice.name, self._metered(choice), choice.max_turns) for choice in choices)
 
-def _metered(choice: Choice, budget: Budget, schema: dict[str, object] | None = None) -> Model:
-    """Retrying(Metered(endpoint)): every request is reserved for and settled by itself, retries too."""
-    from .models.openai import OpenAIModel
-    from .models.retry import Retrying
+    def judge(self, config: Config, choices: Sequence[Choice], *, person: bool) -> Judge:
+        """In a chat with somebody there, the person judges; else the configured model."""
+        from .verdict.judge import SCHEMA, Chain
 
-    model = OpenAIModel(choice.model, choice.base_url, choice.key, key_name=choice.key_name)
-    endpoint = model.structured(schema) if schema else model
-    overhead = len(json.dumps(schema)) if schema else 0
-    return Retrying(Metered(endpoint, budget, price_of(choice), MAX_OUTPUT, overhead=overhead))
+        choice = judge_choice(config, choices)
+        if person and config.judge.model != "none":
+            return Chain(person=True)
+        return Chain(self._metered(choice, SCHEMA) if choice else None)
+
+    def _metered(self, choice: Choice, schema: dict[str, object] | None = None) -> Model:
+        """Retrying(Metered(endpoint)): every request is reserved for and settled by itself, retries too."""
+        from .models.retry import Retrying
+
+        model = self._endpoint(choice).named(choice.model)
+        overhead = len(json.dumps(schema)) if schema else 0
+        endpoint = model.structured(schema) if schema else model
+        return Retrying(Metered(endpoint, self.budget, price_of(choice), MAX_OUTPUT, overhead=overhead))
+
+    def _endpoint(self, choice: Choice) -> OpenAIModel:
+        from .models.openai import OpenAIModel
+
+        place = (choice.base_url, choice.key)
+        if place not in self._endpoints:
+            self._endpoints[place] = OpenAIModel(choice.model, *place, key_name=choice.key_name)
+        return self._endpoints[place]
 
 
 def store_of(config: Config) -> SqliteStore:

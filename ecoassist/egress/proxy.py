@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import cached_property
 
 import h11
 
@@ -44,10 +45,15 @@ class Gate:
     ) -> None:
         """`upstream`: verifies the real hosts; by default with the system's roots, or those of SSL_CERT_FILE."""
         self.policy, self.ca, self.resolve, self.limits = policy, ca, resolve, limits or Limits()
-        self.upstream = upstream or ssl.create_default_context()
+        self._upstream = upstream
         self.record = Record()
         self._masks: dict[tuple[Secret, ...], Masks] = {}
         self._serving = 0
+
+    @cached_property
+    def upstream(self) -> ssl.SSLContext:
+        """Made on first use: reading the roots takes 20 ms."""
+        return self._upstream or ssl.create_default_context()
 
     @property
     def variables(self) -> dict[str, str]:

@@ -94,11 +94,18 @@ class OpenAIModel:
             max_retries=0,
             timeout=openai.Timeout(self.timeouts.read, connect=self.timeouts.connect),
             http_client=openai.DefaultHttpxClient(
+                verify=not self.base_url.startswith("http://"),  # reading the certificates takes 40 ms
                 trust_env=not is_local(self.base_url),  # a proxy of the environment is for the world outside
                 follow_redirects=False,  # a key goes where it was told to go
                 event_hooks={"request": [lambda request: self._here.line.prepare(request)]},
             ),
         )
+
+    def named(self, name: str) -> OpenAIModel:
+        """Another model of the same endpoint, over the same client."""
+        other = copy.copy(self)
+        other.name = name
+        return other
 
     def structured(self, schema: Mapping[str, Any]) -> OpenAIModel:
         """The same model, asked for JSON of this JSON Schema as far as the endpoint can: validate what comes."""
