@@ -31,8 +31,7 @@ def main() -> None:
         "Prompt tokens, at most",
         [
             Figure("system text", count_tokens(system_text()), "tok", 500),
-            Figure("first-try question, all calls", sum(one.prompt_tokens for one in first), "tok", 700 * len(first)),
-            Figure("  its first call", first[0].prompt_tokens, "tok", 700),
+            Figure("first-try question, all calls", sum(one.prompt_tokens for one in first), "tok", 700),
             Figure("five cells on kernel state, all calls", sum(one.prompt_tokens for one in five), "tok", 3_000),
             Figure("the request after 5 MB of output", flood[1].prompt_tokens, "tok", 2_500),
         ],

@@ -19,7 +19,7 @@ To answer, reply without a python block, short and direct, with this last line:
 ANSWER: <the value as JSON, or null>
 Code for the reader goes into a ```text block.
 
-- Live or exact facts come from code, not from memory. Compute dates like "Saturday" in code.
+- Take live or exact facts from code, not from memory. Compute dates like "Saturday".
 - Installed: the standard library{packages}. Nothing else.
 - Only the APIs named below can be reached. A refused host stays refused. Read keys from os.environ["NAME"]; do not \
 print them.
@@ -75,7 +75,7 @@ def question(task: Task) -> str:
         if task.other_apis:
             parts[-1] += "\nAlso enabled: " + ", ".join(_auth(api) for api in task.other_apis)
     else:
-        parts.append("No API is enabled: the network is closed.")
+        parts.append("No API is enabled.")
     parts += [_file(file) for file in task.files]
     if task.variables:
         parts.append("The kernel still holds: " + ", ".join(task.variables))

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from ecoassist.budget import Budget, Metered
-from ecoassist.demo.endpoint import Endpoint, Scripted
+from ecoassist.demo.endpoint import Endpoint, Scripted, count_prompt
 from ecoassist.errors import BudgetSpent, Interrupted, ProviderError
 from ecoassist.events import Event, Notice, Stream, TextDelta, Tick
 from ecoassist.models.openai import OpenAIModel
@@ -114,7 +114,7 @@ def test_over_a_real_endpoint_each_try_is_paid_for_by_itself(run: Run) -> None:
         reply, events = run(retrying(metered, clock).reply(HELLO))
     worst = ((5 + 8) * 1.0 + 100 * 2.0) / 1e6
     assert reply.text == "fine"
-    assert reply.charge.usd == pytest.approx((2 + 4 + 3 + 1 * 2.0) / 1e6)
+    assert reply.charge.usd == pytest.approx((count_prompt(HELLO) + 1 * 2.0) / 1e6)
     assert budget.spending.usd == pytest.approx(worst + reply.charge.usd), "the broken stream counts in full"
     assert (budget.spending.calls, budget.spending.exact) == (2, False)
     assert TextDelta("fine") in events
