@@ -73,7 +73,7 @@ def _converse(config: Config, files: list[Path], *, unsafe_local: bool, verbose:
 
 
 def _loop(conversation: Conversation, lines: Iterator[str]) -> None:
-    from ecoassist.errors import ProviderError
+    from ecoassist.errors import EnvironmentFault, NoSandbox
 
     from .common import report
 
@@ -81,7 +81,9 @@ def _loop(conversation: Conversation, lines: Iterator[str]) -> None:
         try:
             if not conversation.take(line):
                 return
-        except ProviderError as error:  # the next question may find the endpoint well again
+        except NoSandbox:
+            raise
+        except EnvironmentFault as error:  # the next question may find the endpoint, or the memory, well again
             report(error)
 
 

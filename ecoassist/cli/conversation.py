@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ecoassist.errors import EcoassistError
+from ecoassist.errors import EcoassistError, EnvironmentFault
 from ecoassist.play import Stop, nobody, play
 
 from .common import TERMINATED, unicode
@@ -37,7 +37,10 @@ class Conversation:
     ) -> None:
         self.session, self.sink, self.say, self.person = session, sink, say, person
         self._reruns: list[tuple[threading.Thread, Stop]] = []
-        self.try_out(session.pending())
+        try:
+            self.try_out(session.pending())
+        except EnvironmentFault as error:  # without its memory the conversation is still of use
+            self.say(f"no memory: {error}; {error.remedy}")
 
     def take(self, line: str) -> bool:
         """Answers a question or obeys a command. False: the person wants to leave."""

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ecoassist.errors import EcoassistError
+from ecoassist.errors import EcoassistError, NoSandbox
 
 from .common import ConfigOption, UnsafeLocal, header, load_config, reporting
 
 if TYPE_CHECKING:
     from ecoassist.config import Config
+    from ecoassist.types import CellResult
 
 
 def doctor(config: ConfigOption = None, unsafe_local: UnsafeLocal = False) -> None:
@@ -101,12 +102,14 @@ def _sandbox(config: Config, *, unsafe_local: bool) -> list[str]:
     image = boxes.prepare()
     kernel = boxes.start()
     try:
-        value = play(kernel.run("import sys; sys.version.split()[0]"))
+        version = play(kernel.run("import sys; print(sys.version.split()[0])"))
         lines = [f"!!  {header(unsafe_local=True)}"] if unsafe_local else [f"ok  sandbox: {image}"]
-        lines.append(f"ok  kernel: Python {value.value} answered in {value.seconds:.2f} s")
+        lines.append(f"ok  kernel: Python {_printed(version)} answered in {version.seconds:.2f} s")
         if not unsafe_local:
-            refused = play(kernel.run(PROBE)).text.strip()
-            lines.append(("ok  gate: " if "403" in refused else "no  gate: ") + refused.splitlines()[-1][:160])
+            refused = _printed(play(kernel.run(PROBE)))
+            if not refused.startswith("403"):
+                raise NoSandbox(f"the gate let a request through: {refused}", "report this: it should never happen")
+            lines.append(f"ok  gate: {refused}")
         return lines
     finally:
         kernel.close()
@@ -120,6 +123,14 @@ except urllib.error.HTTPError as error:
     print(error.code, error.reason)
 """
 """A host that no configuration allows: the gate must say so."""
+
+
+def _printed(result: CellResult) -> str:
+    """Raises NoSandbox where the cell did not end well."""
+    if result.status != "ok":
+        why = f"{result.error.name}: {result.error.message}" if result.error else result.reason
+        raise NoSandbox(f"a cell ended with {result.status}: {why}", "see: docker info")
+    return result.text.strip()
 
 
 def _memory(config: Config) -> list[str]:

@@ -444,9 +444,7 @@ def test_two_variables_are_all_the_configuration_that_is_needed(run: Command, se
 
 def test_the_key_of_a_model_is_not_in_the_environment_of_the_code(run: Command, serve: Serve) -> None:
     key = "sk-scripted-0123456789"
-    look = python(
-        "import os\nprint(sorted(k for k, v in os.environ.items() if 'scripted' in v), 'OPENAI_API_KEY' in os.environ)"
-    )
+    look = python("import os\nprint([k for k, v in os.environ.items() if 'scripted' in v or k.startswith('OPENAI')])")
     endpoint = serve({"gpt-4o-mini": [look, ANSWER], "gpt-4o": judging([judged(True)])}, key=key)
     run.config.write_text("")
     ran = run("ask", "x", LOCAL, "-v", env={"OPENAI_BASE_URL": endpoint.url, "OPENAI_API_KEY": key})
