@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 RERUN_SECONDS = 60.0
 """How long the process may stay after its answer to try out what it stored."""
 
+SILENCE = 2.0
+"""Seconds after which a silent standard input is spoken of."""
+
 
 def ask(
     query: Annotated[str, typer.Argument(help="The question.")],
@@ -137,7 +140,10 @@ def _answer(out: _Out, stop: Stop, config: Config, query: str, files: list[Path]
 
     from .files import attachments
 
-    attached = attachments(files, stdin_bytes())
+    attached = attachments(files, stdin_bytes(), _Patience(stop))
+    if stop.requested:
+        out.finish(None, None, stop)
+        return
     with open_session(config, unsafe_local=unsafe_local, files=attached) as session:
         imported()
         try:
@@ -147,6 +153,19 @@ def _answer(out: _Out, stop: Stop, config: Config, query: str, files: list[Path]
         out.finish(outcome, None, stop)
         if outcome.stored is not None:
             _try_out(session, out)
+
+
+class _Patience:
+    """With a pipe that says nothing, until the time limit: whoever left it open by mistake must learn of it."""
+
+    def __init__(self, stop: Stop) -> None:
+        self.stop, self.said = stop, False
+
+    def __call__(self, seconds: float) -> bool:
+        if seconds > SILENCE and not self.said:
+            self.said = True
+            typer.echo("waiting for the end of standard input (</dev/null: there is none)", err=True)
+        return not self.stop.requested
 
 
 def _try_out(session: Session, out: _Out) -> None:

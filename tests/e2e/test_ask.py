@@ -25,6 +25,7 @@ from tests.e2e.conftest import (
     judging,
     prompt,
     python,
+    read_until,
     wait_until,
 )
 
@@ -209,6 +210,29 @@ def test_nothing_piped_is_no_file(run: Command, serve: Serve) -> None:
     endpoint = serve(solving(ANSWER))
     assert run("ask", "x", LOCAL, stdin=b"").code == 0
     assert "File" not in prompt(endpoint.log[0].request)
+
+
+def test_piped_input_that_never_ends_is_spoken_of_and_limited_in_time(run: Command, serve: Serve) -> None:
+    endpoint = serve(solving(ANSWER))
+    process = run.start("ask", "x", LOCAL, "--json", "--timeout", "3", stdin=subprocess.PIPE)
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["status"] == "timeout"
+    ran = finish(process)
+    assert ran.code == 124
+    assert "waiting for the end of standard input" in ran.err
+    assert endpoint.log == []
+
+
+def test_piped_input_that_comes_slowly_is_waited_for(run: Command, serve: Serve) -> None:
+    serve(solving(LISTING, ANSWER))
+    process = run.start("ask", "How many lines?", LOCAL, "--verbose", stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(b"one\n")
+    process.stdin.flush()
+    read_until(process, "waiting for the end of standard input", process.stderr)
+    ran = finish(process, b"two\n")
+    assert ran.code == 0
+    assert r"""'stdin.txt' b'one\ntwo\n'""" in ran.err
 
 
 NAMES = ["two words.csv", "größe – 日本.txt", "-dash.txt", "quote'\"$(x).txt", "line\nbreak.txt"]
