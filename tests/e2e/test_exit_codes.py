@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Protocol
 
 import pytest
 
@@ -33,23 +32,17 @@ DEAF = python(BUSY + "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN
 BOXES = [pytest.param((LOCAL,), id="local"), pytest.param((), id="container", marks=pytest.mark.docker)]
 
 
-class Clean(Protocol):
-    def __call__(self, ran: Ran, sockets: bool = False) -> None:
-        """Checks what a run left."""
-
-
 @pytest.fixture
-def clean(run: Command, request: pytest.FixtureRequest) -> Clean:
+def clean(run: Command, request: pytest.FixtureRequest) -> Callable[[Ran], None]:
     """Checks that a run ended without a traceback and that nothing of it lives on."""
     docker = request.node.get_closest_marker("docker") is not None
     containers = request.getfixturevalue("containers") if docker else lambda pid: []
 
-    def check(ran: Ran, sockets: bool = False) -> None:
+    def check(ran: Ran) -> None:
         assert "Traceback" not in ran.err
         wait_until(lambda: not containers(ran.pid), f"the container of {ran.pid} is gone")
         wait_until(lambda: not run.kernels(), f"the kernels are gone: {run.kernels()}")
-        if sockets:  # of a kernel that was up; those of one that was starting are removed by the next run
-            assert run.sockets() == []
+        assert run.sockets() == []
 
     return check
 
@@ -106,7 +99,7 @@ OUTCOMES: dict[str, tuple[int, dict[str, Script], tuple[str, ...], str, str]] = 
 @pytest.mark.parametrize("box", BOXES)
 @pytest.mark.parametrize("case", OUTCOMES)
 def test_the_exit_code_tells_the_outcome(
-    case: str, box: tuple[str, ...], run: Command, serve: Serve, clean: Clean
+    case: str, box: tuple[str, ...], run: Command, serve: Serve, clean: Callable[[Ran], None]
 ) -> None:
     code, scripts, arguments, out, said = OUTCOMES[case]
     serve(scripts)
@@ -266,7 +259,7 @@ SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 @pytest.mark.parametrize("box", BOXES)
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_during_a_model_call_ends_it(
-    number: signal.Signals, box: tuple[str, ...], run: Command, serve: Serve, clean: Clean
+    number: signal.Signals, box: tuple[str, ...], run: Command, serve: Serve, clean: Callable[[Ran], None]
 ) -> None:
     endpoint = serve({"weak": [Scripted("late", hang=60)], "strong": []})
     process = run.start("ask", "x", "--json", *box)
@@ -285,7 +278,7 @@ def test_a_signal_during_a_cell_ends_it(
     box: tuple[str, ...],
     run: Command,
     serve: Serve,
-    clean: Clean,
+    clean: Callable[[Ran], None],
     working: Callable[[int], bool],
 ) -> None:
     serve({"weak": [LOOP], "strong": []})
@@ -294,12 +287,12 @@ def test_a_signal_during_a_cell_ends_it(
     process.send_signal(number)
     ran = finish(process, seconds=15)
     assert ran.code == SIGNALS[number], ran.err
-    clean(ran, sockets=True)
+    clean(ran)
 
 
 @pytest.mark.parametrize("box", BOXES)
 def test_a_second_ctrl_c_does_not_wait_for_a_deaf_cell(
-    box: tuple[str, ...], run: Command, serve: Serve, clean: Clean, working: Callable[[int], bool]
+    box: tuple[str, ...], run: Command, serve: Serve, clean: Callable[[Ran], None], working: Callable[[int], bool]
 ) -> None:
     serve({"weak": [DEAF], "strong": []})
     process = run.start("ask", "x", *box)
@@ -309,12 +302,12 @@ def test_a_second_ctrl_c_does_not_wait_for_a_deaf_cell(
     process.send_signal(signal.SIGINT)
     ran = finish(process, seconds=15)
     assert ran.code == 130, ran.err
-    clean(ran, sockets=True)
+    clean(ran)
 
 
 @pytest.mark.parametrize("box", BOXES)
 def test_ctrl_c_during_the_re_run_skips_it_and_keeps_the_exit_code(
-    box: tuple[str, ...], run: Command, serve: Serve, clean: Clean
+    box: tuple[str, ...], run: Command, serve: Serve, clean: Callable[[Ran], None]
 ) -> None:
     slow = python("import time\nprint(6 * 7)\ntime.sleep(3)")
     serve({"weak": [slow, ANSWER], "strong": judging([judged(True)])})
