@@ -1,4 +1,8 @@
-"""Which of the enabled APIs belong to a question: those whose card shares a content word with it. Pure."""
+"""Which of the enabled APIs belong to a question: those whose card shares content words with it. Pure.
+
+One word is enough for a card to be shown: that costs a few tokens. To say that a question cannot be answered without
+the API takes more: "the capital city of France" shares a word with a card that speaks of any city.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +19,24 @@ why will with would you your
 """
 STOP = frozenset(STOP_WORDS.split())
 
+EVERYDAY_WORDS = """
+condition data date dates day days file first high hour hours last latest line list low next now number numbers open
+result results series text time times today tomorrow week world year years
+"""
+"""Words of many cards that say nothing about what a question needs."""
+
 
 def belonging(query: str, apis: Sequence[Api]) -> tuple[Api, ...]:
     """The APIs whose name or card has a content word in common with `query`, most words first."""
     asked = words(query)
     scored = [(len(asked & words(f"{api.name} {api.card}")), api) for api in apis]
     return tuple(api for score, api in sorted(scored, key=lambda pair: -pair[0]) if score)
+
+
+def demanded(query: str, apis: Sequence[Api]) -> tuple[Api, ...]:
+    """Those without which `query` can hardly be answered: two words in common that are not everyday words."""
+    asked = words(query) - EVERYDAY
+    return tuple(api for api in apis if len(asked & words(f"{api.name} {api.card}")) >= 2)
 
 
 def words(text: str) -> frozenset[str]:
@@ -30,7 +46,10 @@ def words(text: str) -> frozenset[str]:
 
 
 def _stem(word: str) -> str:
-    for ending in ("ings", "ing", "ies", "es", "ed", "s", "y"):
+    for ending in ("ings", "ing", "ies", "es", "ed", "s", "y", "e"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)]
     return word
+
+
+EVERYDAY = words(EVERYDAY_WORDS)

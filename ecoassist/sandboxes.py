@@ -43,10 +43,11 @@ class Sandboxes:
         unsafe_local: bool = False,
     ) -> None:
         self.config, self.notice, self.files, self.unsafe_local = config, notice, files, unsafe_local
-        self.packages = "" if unsafe_local else prompts.PACKAGES
+        self.packages, self.network = ("", prompts.OPEN) if unsafe_local else (prompts.PACKAGES, prompts.CLOSED)
         for name, variable in missing_keys(config).items():
             notice(f"{variable} is not set: the API {name} is off")
-        self.apis = apis_of(config)
+        self.apis = (*apis_of(config), *(Api(host, host) for host in config.network.hosts))
+        """What a prompt tells of the network."""
         self._policy = policy_of(config)
 
     def prepare(self) -> object:
@@ -61,8 +62,12 @@ class Sandboxes:
         return self._start(replace(self._policy, read_only=True, hosts=hosts))
 
     def portable(self, program: str) -> str:
-        """`program` without this session's placeholders, which mean nothing in the next one."""
-        return programs.without_placeholders(program, {s.placeholder: s.name for s in self._policy.secrets})
+        """`program` without this session's placeholders, which mean nothing in the next one.
+
+        Nor does it hold a real key: outside the sandbox code sees those.
+        """
+        names = {text: secret.name for secret in self._policy.secrets for text in (secret.placeholder, secret.value)}
+        return programs.without_placeholders(program, names)
 
     def _start(self, policy: Policy) -> Kernel:
         variables = {"TZ": zone} if (zone := _zone(self.config.environ)) else {}

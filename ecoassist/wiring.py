@@ -59,7 +59,9 @@ def open_session(
             kernel=kernel,
             store=store,
             judge=models.judge(config, choices, person=person),
-            system=prompts.system_text(packages=boxes.packages, seconds=config.sandbox.cell_seconds),
+            system=prompts.system_text(
+                packages=boxes.packages, network=boxes.network, seconds=config.sandbox.cell_seconds
+            ),
             ready=kernel.ready,
             spending=lambda: budget.spending,
             portable=boxes.portable,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecoassist.cards import belonging
+from ecoassist.cards import belonging, demanded
 from ecoassist.types import Api
 
 WEATHER = Api(
@@ -31,3 +31,19 @@ PLACES = Api(
 )
 def test_which_apis_belong(query: str, names: list[str]) -> None:
     assert [api.name for api in belonging(query, [WEATHER, STOCK, PLACES])] == names
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("Which wind and temperature will Oslo have on Saturday?", ["weatherapi"]),
+        ("What was the closing price of Tesla's stock?", ["alphavantage"]),
+        ("Which restaurants near the station are open?", ["places"]),
+        ("What is the capital city of France?", []),
+        ("How do I open and close a file in Python?", []),
+        ("What is the date of today?", []),
+        ("How high is Mount Everest, and how low the Dead Sea?", []),
+    ],
+)
+def test_which_apis_a_question_cannot_do_without(query: str, names: list[str]) -> None:
+    assert [api.name for api in demanded(query, [WEATHER, STOCK, PLACES])] == names

@@ -10,7 +10,8 @@ from ecoassist.config import load
 from ecoassist.demo.endpoint import Endpoint, Scripted
 from ecoassist.egress.policy import Override
 from ecoassist.errors import NoModel, UsageFault
-from ecoassist.sandboxes import apis_of, missing_keys, policy_of
+from ecoassist.prompts import CLOSED, OPEN
+from ecoassist.sandboxes import Sandboxes, apis_of, missing_keys, policy_of
 from ecoassist.types import Place, Price
 from ecoassist.wiring import choices_of, judge_choice, now, open_session, price_of
 
@@ -40,6 +41,19 @@ def test_an_api_with_its_key_opens_its_host_and_binds_the_key_to_its_places(tmp_
     assert len(secret.placeholder) == len(KEY)
     assert secret.placeholder != KEY
     assert [api.card for api in apis_of(settings)] == ["forecast, rain"]
+
+
+def test_prompts_tell_of_hosts_without_an_api_and_of_the_open_network_outside_a_sandbox(tmp_path: Path) -> None:
+    settings = config(tmp_path, WEATHER + '[network]\nhosts = ["docs.example"]\n', WEATHER_KEY=KEY)
+    inside, outside = (Sandboxes(settings, print, (), unsafe_local=unsafe) for unsafe in (False, True))
+    assert [api.host for api in inside.apis] == ["api.weather.example", "docs.example"]
+    assert (inside.network, outside.network) == (CLOSED, OPEN)
+
+
+def test_a_stored_program_holds_neither_placeholder_nor_key(tmp_path: Path) -> None:
+    boxes = Sandboxes(config(tmp_path, WEATHER, WEATHER_KEY=KEY), print, (), unsafe_local=True)
+    assert KEY not in (program := boxes.portable(f"key = '{KEY}'"))
+    assert "os.environ['WEATHER_KEY']" in program
 
 
 def test_an_api_without_its_key_is_off(tmp_path: Path) -> None:

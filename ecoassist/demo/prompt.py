@@ -82,7 +82,7 @@ def read_evidence(messages: Sequence[Message]) -> Evidence:
         found = re.search(rf"{label}.*?{_DATA}", text, re.DOTALL)
         return found[1] if found else ""
 
-    output = text.partition("\nIts output:\n")[2].partition("\n\nNetwork: ")[0]
+    output = text.rpartition("\nIts output:\n")[2].partition("\n\nNetwork: ")[0]
     return Evidence(
         text.partition("Date: ")[2].partition("\n")[0],
         after("Question: "),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ecoassist import cards
 from ecoassist.types import Attempt, Task, Verdict
 
 BY = "checks"
+NOTHING = "nothing speaks against it"
 
 
 def check(task: Task, attempt: Attempt) -> Verdict:
@@ -16,11 +18,13 @@ def check(task: Task, attempt: Attempt) -> Verdict:
     results = attempt.results
     if results and results[-1].status != "ok":
         return Verdict(False, BY, f"the last cell ended with {results[-1].status}")
-    if not results and task.files:
+    if results or task.history:  # in a conversation an answer may rest on what ran before: whoever judges sees that
+        return Verdict(None, BY, NOTHING)
+    if task.files:
         return Verdict(False, BY, "a file belongs to the question and no code read it")
-    if not results and task.apis:
-        return Verdict(False, BY, f"{task.apis[0].name} belongs to the question and no code called it")
-    return Verdict(None, BY, "nothing speaks against it")
+    if demanded := cards.demanded(task.query, task.apis):
+        return Verdict(False, BY, f"{demanded[0].name} belongs to the question and no code called it")
+    return Verdict(None, BY, NOTHING)
 
 
 def _ended(attempt: Attempt) -> str:

@@ -8,6 +8,7 @@ from ecoassist.errors import BudgetSpent
 from ecoassist.events import Asked, Checked
 from ecoassist.play import play
 from ecoassist.ports import Person
+from ecoassist.prompts import evidence
 from ecoassist.testing import Recorder, ScriptedModel
 from ecoassist.types import (
     Answer,
@@ -16,6 +17,7 @@ from ecoassist.types import (
     Attempt,
     CellError,
     CellResult,
+    Exchange,
     Question,
     Reply,
     Task,
@@ -29,7 +31,8 @@ ANSWERED = Turn(Reply("It is 4"), answer=Answer("It is 4", 4))
 GOOD = Turn(Reply("c"), "print(4)", CellResult("ok", "4"))
 BAD = Turn(Reply("c"), "boom", CellResult("error", error=CellError("KeyError", "'x'")))
 FILE = Attachment("a.csv", b"x")
-API = Api("weather", "h")
+API = Api("weather", "h", card="forecast, temperature")
+BEFORE = (Exchange("weather in Rome?", "Sunny, 20 degrees."),)
 
 
 def attempt(*turns: Turn) -> Attempt:
@@ -45,7 +48,10 @@ def attempt(*turns: Turn) -> Attempt:
         (Task("q"), attempt(GOOD, BAD, ANSWERED), False),
         (Task("q", files=(FILE,)), attempt(ANSWERED), False),
         (Task("q", files=(FILE,)), attempt(GOOD, ANSWERED), None),
-        (Task("q", apis=(API,)), attempt(ANSWERED), False),
+        (Task("Which temperature is forecast?", apis=(API,)), attempt(ANSWERED), False),
+        (Task("What is the boiling temperature of water?", apis=(API,)), attempt(ANSWERED), None),
+        (Task("Which temperature is forecast?", history=BEFORE, apis=(API,)), attempt(ANSWERED), None),
+        (Task("Which is the longest line?", history=BEFORE, files=(FILE,)), attempt(ANSWERED), None),
         (Task("q", other_apis=(API,)), attempt(ANSWERED), None),
         (Task("q"), attempt(GOOD, Turn(Reply(""), answer=Answer(" "))), False),
         (Task("q"), Attempt("cheap", (GOOD,), "turn_limit"), False),
@@ -120,6 +126,23 @@ def test_evidence_is_bounded_and_delimited() -> None:
     sent = model.seen[0][-1].text
     assert len(sent) < 12_000
     assert sent.count("<data>") == sent.count("</data>")
+
+
+def test_the_judge_sees_the_conversation_and_what_earlier_cells_said() -> None:
+    first = Turn(Reply("c"), "print(oslo)", CellResult("ok", "Oslo: 7 degrees"))
+    second = Turn(Reply("c"), "print(rome)", CellResult("ok", "Rome: 20 degrees"))
+    model = ScriptedModel('{"solved": true, "reason": "r"}')
+    play(Chain(model).judge(Task("and in Oslo?", history=BEFORE), [attempt(first, second, ANSWERED)]))
+    sent = model.seen[0][-1].text
+    order = ["weather in Rome?", "Sunny, 20 degrees.", "and in Oslo?", "Oslo: 7 degrees", "Rome: 20 degrees", "It is 4"]
+    assert sorted(order, key=sent.index) == order
+
+
+def test_evidence_of_many_cells_is_bounded() -> None:
+    huge = Turn(Reply("c"), "#" * 50_000, CellResult("ok", "x" * 50_000, "y" * 50_000))
+    history = (Exchange("q" * 9_000, "a" * 9_000),) * 9
+    sent = evidence(Task("q", history=history), attempt(*[huge] * 6, ANSWERED))[-1].text
+    assert len(sent) < 24_000
 
 
 def test_the_last_judgement_of_a_text_counts() -> None:
