@@ -151,6 +151,8 @@ class Engine:
         if reply.finish == "filter":
             return Turn(reply, fault=Fault("refusal", "the provider's content filter stopped the reply"))
         match parse(reply.text):
+            case Answer() | Malformed() if reply.finish == "length":
+                return Turn(reply, fault=Fault("format", "the reply was cut off at its length limit"))
             case Code(source):
                 if again := _same_as_last_good(source, turns):
                     return Turn(reply, answer=again)
@@ -200,8 +202,9 @@ class Engine:
         """Stores a solved question as a candidate, and credits the demonstrations that were shown."""
         if outcome.verdict.solved is None:
             return outcome
+        heard = all(attempt.end != "provider" for attempt in outcome.attempts)
         try:
-            for example in outcome.examples:
+            for example in outcome.examples if heard else ():
                 self.store.credit(example.id, outcome.verdict.solved and len(outcome.attempts) == 1)
             if outcome.status == "solved" and (id := self.keep(task, outcome)) is not None:
                 outcome = replace(outcome, stored=id)
@@ -233,7 +236,7 @@ def _same_as_last_good(source: str, turns: Sequence[Turn]) -> Answer | None:
 def _outcome(attempts: Sequence[Attempt], verdict: Verdict, examples: tuple[Example, ...]) -> Outcome:
     last = attempts[-1] if attempts else None
     status: Status = "solved" if verdict.solved else "unsolved"
-    if verdict is INTERRUPTED or verdict.reason == "interrupted":
+    if verdict.solved is None and verdict.reason == INTERRUPTED.reason:
         status = "interrupted"
     elif last and last.end == "budget":
         status = "budget"

@@ -55,7 +55,11 @@ class StartingKernel:
     def run(self, code: str) -> Stream[CellResult]:
         self._used = True
         yield from _until(self._kernel)
-        return (yield from self._kernel.result().run(code))
+        kernel = self._kernel.result()
+        try:
+            return (yield from kernel.run(code))
+        except NoSandbox as error:  # it died since its last cell: a fault like any other death
+            return CellResult("gone", reason=str(error), state_lost=True)
 
     def restart(self) -> None:
         """Begins anew in the background. A kernel that never ran a cell is kept as it is."""
@@ -205,16 +209,11 @@ class Session:
         self.kernel.close()
 
     def _task(self, query: str) -> Task:
-        mine = cards.belonging(" ".join([*(exchange.query for exchange in self.history[-1:]), query]), self.apis)
-        return Task(
-            query,
-            self.now(),
-            tuple(self.history),
-            _names(self._cells) if self.engine.keep_state else (),
-            apis=mine,
-            other_apis=tuple(api for api in self.apis if api not in mine),
-            files=self.files,
-        )
+        variables = _names(self._cells) if self.engine.keep_state else ()
+        task = Task(query, self.now(), tuple(self.history), variables, files=self.files)
+        before = [exchange.query for exchange in self.history[-1:]]
+        mine = cards.belonging(" ".join([*before, task.in_context]), self.apis)
+        return replace(task, apis=mine, other_apis=tuple(api for api in self.apis if api not in mine))
 
     def _note(self, query: str, outcome: Outcome) -> None:
         turns = [turn for attempt in outcome.attempts for turn in attempt.turns]

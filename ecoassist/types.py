@@ -275,10 +275,19 @@ class Task:
 
     @property
     def in_context(self) -> str:
-        """The question, with the one before it where it is too short to stand alone ("and in Oslo?")."""
-        if self.history and len(self.query.split()) <= 5:
-            return f"{self.history[-1].query} {self.query}"
-        return self.query
+        """The question; one that leans on those before it ("and in Oslo?") with the last before it and their root."""
+        queries = [self.query]
+        for exchange in reversed(self.history):
+            if not _leans(queries[-1]):
+                break
+            queries.append(exchange.query)
+        return " ".join(dict.fromkeys([queries[-1], *reversed(queries[:2])]))
+
+
+def _leans(query: str) -> bool:
+    """Whether a question is too short to stand alone, or begins as a continuation."""
+    continued = query.casefold().startswith(("and ", "or ", "but ", "then ", "what about ", "how about "))
+    return continued or len(query.split()) <= 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from ecoassist.engine import Engine, Tier
 from ecoassist.errors import EnvironmentFault, NoSandbox, ProviderError
-from ecoassist.events import LETTER, CellFinished, Notice
+from ecoassist.events import LETTER, CellFinished, Notice, Stream, Tick
 from ecoassist.play import play
 from ecoassist.testing import FixedJudge, MemoryStore, Recorder, ScriptedKernel, ScriptedModel
 from ecoassist.types import (
     Access,
     Answer,
+    Attempt,
     CellError,
     CellResult,
     Example,
@@ -20,6 +23,7 @@ from ecoassist.types import (
     Reply,
     Solution,
     Task,
+    Verdict,
 )
 
 OK = CellResult("ok", "4\n")
@@ -126,6 +130,32 @@ def test_when_no_model_answers_the_environment_is_broken() -> None:
         answer(engine(*down))
 
 
+def test_a_demonstration_is_not_blamed_for_an_endpoint_that_failed() -> None:
+    store = MemoryStore()
+    stored = store.keep(Solution("q", "p", Answer("a"), "cheap"))
+    store.settle(stored, True)
+    tiers = [Tier("a", ScriptedModel(ProviderError("503"))), Tier("b", ScriptedModel(DONE))]
+    outcome, _, _ = answer(Engine(tiers, ScriptedKernel(), store, FixedJudge()))
+    assert (outcome.status, len(outcome.examples)) == ("solved", 1)
+    assert (store.rows[stored].wins, store.rows[stored].losses) == (0, 0)
+
+
+def test_an_answer_that_was_cut_off_is_not_taken_for_one() -> None:
+    model = ScriptedModel(Reply("It is probably 4, but", "length"), DONE)
+    outcome, _, _ = answer(engine(Tier("a", model)))
+    assert outcome.answer == Answer("It is 4.", 4)
+    assert "cut off" in model.seen[1][-1].text
+
+
+def test_a_judge_may_give_any_reason() -> None:
+    class Says(FixedJudge):
+        def judge(self, task: Task, attempts: Sequence[Attempt]) -> Stream[Verdict]:
+            yield Tick()
+            return Verdict(True, "model", "interrupted")
+
+    assert answer(engine(Tier("a", ScriptedModel(DONE)), judge=Says()))[0].status == "solved"
+
+
 def test_a_refusal_escalates_at_once() -> None:
     weak = ScriptedModel(Reply("", "filter"))
     outcome, _, _ = answer(
@@ -211,3 +241,25 @@ def test_a_short_follow_up_is_looked_up_in_the_context_of_the_question_before() 
     it = Engine([Tier("a", ScriptedModel(DONE))], ScriptedKernel(), store, FixedJudge())
     outcome, _, _ = answer(it, Task("and in Oslo?", history=(Exchange("weather in Rome?", "sunny"),)))
     assert [example.id for example in outcome.examples] == [stored]
+
+
+@pytest.mark.parametrize(
+    ("history", "query", "found"),
+    [
+        ((), "and in Oslo?", "and in Oslo?"),
+        (("Will it rain in Rome on Sunday?",), "and in Oslo?", "Will it rain in Rome on Sunday? and in Oslo?"),
+        (
+            ("Will it rain in Rome on Sunday?", "and in Oslo?"),
+            "and the day after tomorrow, in the evening?",
+            "Will it rain in Rome on Sunday? and in Oslo? and the day after tomorrow, in the evening?",
+        ),
+        (
+            ("Will it rain in Rome on Sunday?", "and in Oslo?", "and in Bern?", "in Kiel?"),
+            "and in Linz?",
+            "Will it rain in Rome on Sunday? in Kiel? and in Linz?",
+        ),
+        (("Will it rain in Rome?",), "How many rows does the file have?", "How many rows does the file have?"),
+    ],
+)
+def test_a_follow_up_stands_with_the_root_of_its_conversation(history: tuple[str, ...], query: str, found: str) -> None:
+    assert Task(query, history=tuple(Exchange(one, "a") for one in history)).in_context == found

@@ -73,11 +73,13 @@ def test_a_restart_of_the_kernel_makes_the_variables_be_forgotten() -> None:
 
 def test_the_api_of_a_follow_up_is_found_in_the_question_before() -> None:
     weather = Api("weather", "api.w", "KEY", "forecast, rain, temperature")
-    model = ScriptedModel(DONE, DONE)
+    model = ScriptedModel(DONE, DONE, DONE)
     it = session(model, ScriptedBoxes(ScriptedKernel()), apis=(weather,))
     play(it.ask("Will it rain in Rome?"))
     play(it.ask("and in Oslo?"))
+    play(it.ask("and in Bern?"))
     assert "forecast, rain" in model.seen[1][-1].text
+    assert "forecast, rain" in model.seen[2][-1].text
 
 
 def test_the_kernel_boots_while_the_model_is_asked() -> None:
@@ -166,6 +168,18 @@ def test_a_box_that_is_gone_is_replaced_by_a_new_one() -> None:
     play(starting.run("y"), stop=Stop(15))
     assert first.closed == 1
     assert second.ran == ["y"]
+
+
+def test_a_box_that_dies_between_two_questions_costs_the_variables_and_not_the_conversation() -> None:
+    class Gone(ScriptedKernel):
+        def restart(self) -> None:
+            raise NoSandbox("the container is gone")
+
+    model = ScriptedModel(code("x = 1"), DONE, code("print(x)"), code("print(4)"), DONE)
+    it = session(model, ScriptedBoxes(Gone(OK, NoSandbox("the sandbox is gone")), ScriptedKernel(OK)))
+    play(it.ask("one"), stop=Stop(15))
+    assert play(it.ask("two"), stop=Stop(15)).status == "solved"
+    assert "variables and imports are gone" in model.seen[3][-1].text
 
 
 @pytest.mark.parametrize(
