@@ -27,6 +27,7 @@ class Stop:
 
     def __init__(self, seconds: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.why: Why | None = None
+        self._pressed = False
         self._clock = clock
         self._deadline = None if seconds is None else clock() + seconds
 
@@ -52,8 +53,9 @@ class Stop:
             yield
 
     def _on_sigint(self, number: int, frame: FrameType | None) -> None:
-        if self.why == "interrupt":
+        if self._pressed:
             raise KeyboardInterrupt
+        self._pressed = True
         self.request("interrupt")
 
     def _on_sigterm(self, number: int, frame: FrameType | None) -> None:

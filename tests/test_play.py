@@ -65,6 +65,21 @@ def test_a_second_ctrl_c_leaves_a_stream_that_does_not_end() -> None:
     assert inspect.getgeneratorstate(stream) == inspect.GEN_CLOSED
 
 
+def test_ctrl_c_twice_leaves_a_stream_that_outlives_its_time_limit() -> None:
+    def stubborn() -> Stream[str]:
+        while True:
+            try:
+                yield Tick()
+            except Interrupted:
+                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGINT)
+
+    stop = Stop(5, clock=iter(range(100)).__next__)
+    with pytest.raises(KeyboardInterrupt):
+        play(stubborn(), stop=stop)
+    assert stop.why == "timeout"
+
+
 def test_an_interruption_waits_for_a_fleeting_event() -> None:
     def durable_first() -> Stream[str]:
         yield Notice("a")
