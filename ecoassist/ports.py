@@ -46,7 +46,7 @@ class Store(Protocol):
         """Stores a candidate, not served before settle(id, True)."""
 
     def settle(self, id: int, green: bool) -> None:
-        """Records the outcome of a candidate's re-run."""
+        """Records the outcome of a candidate's re-run. What was once found wrong stays so."""
 
     def pending(self) -> tuple[Entry, ...]:
         """Candidates whose re-run is still to come, oldest first."""

@@ -97,7 +97,8 @@ class MemoryStore:
         return id
 
     def settle(self, id: int, green: bool) -> None:
-        self.rows[id] = replace(self.rows[id], state="verified" if green else "failed")
+        if not green or self.rows[id].state == "pending":
+            self.rows[id] = replace(self.rows[id], state="verified" if green else "failed")
 
     def pending(self) -> tuple[Entry, ...]:
         return tuple(row for row in self.rows.values() if row.state == "pending")

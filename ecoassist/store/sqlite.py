@@ -82,7 +82,10 @@ class SqliteStore:
         return int(row[0])
 
     def settle(self, id: int, green: bool) -> None:
-        self._change("UPDATE solutions SET state = ? WHERE id = ?", "verified" if green else "failed", id)
+        if green:
+            self._change("UPDATE solutions SET state = 'verified' WHERE id = ? AND state = 'pending'", id)
+        else:
+            self._change("UPDATE solutions SET state = 'failed' WHERE id = ?", id)
 
     def credit(self, id: int, won: bool) -> None:
         self._change("UPDATE solutions SET wins = wins + ?, losses = losses + ? WHERE id = ?", won, not won, id)

@@ -59,6 +59,13 @@ def test_a_verified_solution_that_fails_later_is_no_longer_served(any_store: Sto
     assert any_store.similar(QUERY) == ()
 
 
+def test_a_rerun_that_ends_after_the_person_said_no_changes_nothing(any_store: Store, solution: MakeSolution) -> None:
+    id = any_store.keep(solution())
+    any_store.settle(id, False)
+    any_store.settle(id, True)
+    assert any_store.similar(QUERY) == ()
+
+
 def test_candidates_come_oldest_first(any_store: Store, solution: MakeSolution) -> None:
     ids = [any_store.keep(solution(f"Question {number}")) for number in range(3)]
     assert [entry.id for entry in any_store.pending()] == ids
