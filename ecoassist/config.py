@@ -7,19 +7,31 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, TypeAlias, get_args
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import UsageFault
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _variable(name: str) -> str:
+    """Refuses what looks like a key: names are shown in messages and in prompts."""
+    if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):
+        raise ValueError("write the NAME of an environment variable, in capitals, never the key itself")
+    return name
+
+
+Variable: TypeAlias = Annotated[str, AfterValidator(_variable)]
+"""The name of an environment variable."""
 
 
 class PriceConfig(_Section):
@@ -35,8 +47,7 @@ class TierConfig(_Section):
     model: str
     base_url: str | None = None
     """Without it: the provider of `key` where it is a known one, else OPENAI_BASE_URL, else OpenAI."""
-    key: str | None = None
-    """The name of an environment variable, never a value."""
+    key: Variable | None = None
     max_turns: int = Field(default=6, ge=1, le=50)
     price: PriceConfig | None = None
 
@@ -74,7 +85,7 @@ class NetworkConfig(_Section):
 
 class ApiConfig(_Section):
     host: str
-    secret: str | None = None
+    secret: Variable | None = None
     """The environment variable that holds the key, and under which code finds its placeholder."""
     place: str = "bearer"
     """query:NAME, header:NAME, bearer, basic or body:FIELD. Several: separated by commas."""

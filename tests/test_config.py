@@ -54,6 +54,16 @@ def test_a_mistake_is_named_with_a_remedy(write, text: str, says: str, remedy: s
     assert remedy in caught.value.remedy
 
 
+@pytest.mark.parametrize("key", ["sk-proj-0123456789", "gsk_0123456789abc", "0123abcd"])
+@pytest.mark.parametrize(
+    "text", ['[[tiers]]\nname = "a"\nmodel = "b"\nkey = "@"', '[apis.w]\nhost = "h"\nsecret = "@"']
+)
+def test_a_key_in_place_of_the_name_of_its_variable_is_refused_and_not_shown(write, text: str, key: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UsageFault, match="never the key itself") as caught:
+        load(write(text.replace("@", key)), environ={})
+    assert key not in str(caught.value) + caught.value.remedy
+
+
 def test_a_named_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageFault, match="cannot read"):
         load(tmp_path / "none.toml", environ={})

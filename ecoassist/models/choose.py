@@ -234,8 +234,11 @@ def _checked(base_url: str) -> str:
     try:
         parts = urlsplit(base_url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        named = parts.username is not None
     except ValueError:
-        usable = False
+        usable = named = False
+    if named:  # it would be shown in messages, and the endpoint would not get it
+        raise NoModel("a base URL holds no user name and no password", "put the key into a variable, and name that")
     if not usable:
         raise NoModel(f"{base_url!r} is not a base URL", "write it like https://api.openai.com/v1")
     return base_url.rstrip("/")

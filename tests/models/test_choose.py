@@ -149,6 +149,12 @@ REFUSED: list[tuple[str, dict[str, str], dict[str, Sequence[str] | None], tuple[
         {},
         ("OPENAI_API_KEY is not set", "export OPENAI_API_KEY"),
     ),
+    (
+        "a base URL with a password is refused, and not shown",
+        {**KEY, "OPENAI_BASE_URL": "https://me:hunter2@llm.example.org/v1"},
+        {},
+        ("a base URL holds no user name and no password", "variable"),
+    ),
     ("a base URL is checked", {**KEY, "OPENAI_BASE_URL": "llm.example.org"}, {}, ("not a base URL", "https://")),
 ]
 
