@@ -167,6 +167,7 @@ def test_there_may_be_no_model(
         choose((), environ, Web(web), price)
     said = f"{caught.value} {caught.value.remedy}"
     assert [word for word in words if word not in said] == []
+    assert "hunter2" not in said
 
 
 # ── tiers of the configuration ──────────────────────────────────────────────────────────────────────────────────────
