@@ -52,7 +52,7 @@ def test_no_input_is_no_file() -> None:
 def test_a_terminal_is_not_waited_for() -> None:
     parent, child = os.openpty()
     with closing(os.fdopen(parent, "rb", buffering=0)), os.fdopen(child, "rb", buffering=0) as stdin:
-        assert attachments([], stdin) == ()  # type: ignore[arg-type]
+        assert attachments([], stdin) == ()
 
 
 def test_a_file_and_piped_input_of_one_name_are_refused(tmp_path: Path) -> None:

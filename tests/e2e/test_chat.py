@@ -427,7 +427,6 @@ def test_no_color_is_obeyed(serve: Serve, chat: Open) -> None:
 
 
 @pytest.mark.docker
-@pytest.mark.xfail(strict=False, reason="CellKernel.run raises NoSandbox once it knows that the container has ended")
 def test_a_chat_outlives_its_container(
     serve: Serve, chat: Open, engine: Engine, containers: Callable[[int], list[str]]
 ) -> None:
