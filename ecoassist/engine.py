@@ -142,7 +142,8 @@ class Engine:
         return attempt
 
     def _turn(self, tier: Tier, task: Task, turns: Sequence[Turn], guard: Guard) -> Stream[Turn]:
-        hint = prompts.STUCK_HINT if guard.again else ""
+        last = len(turns) == tier.max_turns - 1 > 0
+        hint = prompts.LAST_HINT if last else prompts.STUCK_HINT if guard.again else ""
         asked = prompts.messages(task, turns, hint, system=self.system)
         reply = yield from rest(tier.model.reply(asked), Reply("", "interrupted"))
         yield Replied(reply)

@@ -70,7 +70,8 @@ class StartingKernel:
 
     def close(self) -> None:
         """Ends the kernel. One that still boots is waited for a moment; later it ends itself as soon as it is up."""
-        wait([self._kernel], CLOSE_SECONDS)
+        if self._prepared.done():
+            wait([self._kernel], CLOSE_SECONDS)
         with self._lock:
             self._closed = True
             booted = self._kernel.done() and not self._kernel.exception()

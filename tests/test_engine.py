@@ -104,6 +104,7 @@ def test_the_turn_limit_ends_a_tier() -> None:
     it = engine(Tier("weak", weak, 2), kernel=ScriptedKernel(OK, OK), judge=FixedJudge(False))
     outcome, _, _ = answer(it)
     assert (outcome.attempts[0].end, len(outcome.attempts[0].turns)) == ("turn_limit", 2)
+    assert ["last turn" in sent[-1].text for sent in weak.seen] == [False, True]
     assert outcome.status == "unsolved"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -14,7 +15,7 @@ from ecoassist.errors import NoSandbox
 from ecoassist.events import LETTER, RERUN, Notice, Stream, Tick
 from ecoassist.play import Stop, play
 from ecoassist.ports import Kernel
-from ecoassist.session import Session, StartingKernel
+from ecoassist.session import CLOSE_SECONDS, Session, StartingKernel
 from ecoassist.testing import FixedJudge, MemoryStore, Recorder, ScriptedKernel, ScriptedModel
 from ecoassist.types import Answer, Api, Attachment, CellResult, Entry, Message, Reply, Solution
 
@@ -137,6 +138,20 @@ def test_closing_while_the_kernel_boots_leaves_none_behind() -> None:
     starting = StartingKernel(boot)
     starting.close()
     go.set()
+    for thread in threading.enumerate():
+        if thread.name == "kernel-start":
+            thread.join(15)
+    assert kernel.closed == 1
+
+
+def test_closing_does_not_wait_for_an_image_that_is_being_built() -> None:
+    built = threading.Event()
+    kernel = ScriptedKernel()
+    starting = StartingKernel(lambda: kernel, lambda: built.wait(15))
+    began = time.monotonic()
+    starting.close()
+    assert time.monotonic() - began < CLOSE_SECONDS
+    built.set()
     for thread in threading.enumerate():
         if thread.name == "kernel-start":
             thread.join(15)
