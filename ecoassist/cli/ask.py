@@ -45,7 +45,7 @@ def ask(
     query: Annotated[str, typer.Argument(help="The question.")],
     file: FileOption = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, also on errors.")] = False,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="Every event as a line of JSON on stdout.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="The events of the run as lines of JSON on stdout.")] = False,
     timeout: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="Time limit of the question.")] = 300,
     max_cost: MaxCost = None,
     unsafe_local: UnsafeLocal = False,
@@ -117,14 +117,16 @@ class _Out:
         return [self.progress, JsonlSink(sys.stdout)]
 
     def finish(self, outcome: Outcome | None, error: Exception | None, stop: Stop) -> None:
-        """Writes and flushes the JSON object, where one was asked for. Only the first time: what follows is no result.
+        """Writes and flushes the JSON object, where one was asked for; a stream of events that broke off ends with it.
+
+        Only the first time: what follows is no result.
 
         An interruption may still come while the kernel is closed.
         """
         if self.finished:
             return
         self.outcome, self.finished = outcome, True
-        if self.json:
+        if self.json or (self.jsonl and outcome is None):
             from ecoassist.render.plain import tolerant
             from ecoassist.render.result import dumps, result
 

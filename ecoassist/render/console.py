@@ -205,7 +205,8 @@ class ConsoleSink:
 
     def _verdict(self, verdict: Verdict) -> None:
         if verdict.solved:
-            self._say(words.judged(verdict), "green")
+            if not self.verbose:  # else its last step was said already
+                self._say(words.judged(verdict), "green")
         else:
             self._refused = verdict  # said by the escalation or by the last lines, whichever follows
         self.status.begin("")

@@ -184,6 +184,13 @@ def test_jsonl_has_every_durable_event_in_order(
     assert json.loads(ran.out.splitlines()[-1])["outcome"]["status"] == status
 
 
+def test_a_stream_of_events_that_breaks_off_ends_with_the_object(run: Command) -> None:
+    run.config.write_text("")
+    ran = run("ask", "x", "--jsonl")
+    (line,) = ran.out.splitlines()
+    assert (ran.code, json.loads(line)["error"]["kind"]) == (3, "model")
+
+
 # ── what the code can read ──────────────────────────────────────────────────────────────────────────────────────────
 
 BOXES = pytest.mark.parametrize(

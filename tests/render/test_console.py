@@ -136,6 +136,20 @@ def test_verbose_shows_all_code_all_output_and_every_step(
     assert "  ? checks: nothing speaks against it\n" in shown.progress
 
 
+def test_an_answer_that_the_person_was_asked_about_is_not_said_again(show: Show, solved: list[Event]) -> None:
+    assert show(solved).answer == ANSWER
+    last = solved[-1]
+    assert isinstance(last, Finished)
+    assert last.outcome.answer
+    shown = show([*solved[:-1], Asked(Question("verdict", last.outcome.answer.text, ("yes", "no"))), last])
+    assert shown.answer == ""
+    assert shown.progress.count(ANSWER.strip()) == 1
+
+
+def test_verbose_says_the_verdict_once(show: Show, solved: list[Event]) -> None:
+    assert show(solved, verbose=True).progress.count("✓ model") == show(solved).progress.count("✓ model") == 1
+
+
 def test_no_line_on_a_terminal_is_wider_than_it(show: Show, solved: list[Event], escalated: list[Event]) -> None:
     for width in (20, 40, 80):
         shown = show([*solved, *escalated], tty=True, width=width)
@@ -244,9 +258,9 @@ def test_a_re_run_is_one_line(green: bool | None, words: str, show: Show) -> Non
     assert "text" in show(events, verbose=True).progress
 
 
-def test_a_question_to_the_person_stands_alone_on_its_line(show: Show) -> None:
+def test_a_question_to_the_person_stands_apart(show: Show) -> None:
     events = [AttemptStarted("cheap"), Tick(), Asked(Question("verdict", "It rains.", ("yes", "no")))]
-    assert show(events, tty=True).progress.endswith("\r\x1b[2KIt rains.\n")
+    assert show(events, tty=True).progress.endswith("\r\x1b[2K\nIt rains.\n\n")
     assert show([Answered(None), Answered("yes")]).progress == "(no answer)\n"
 
 
