@@ -220,7 +220,7 @@ class ConsoleSink:
         """The answer is out, and flushed, before anything else is said. A rejected one is no answer for stdout."""
         self.status.begin("")
         style = STATUS_STYLE.get(outcome.status, "bold red")
-        if outcome.answer:
+        if outcome.answer and not (outcome.answer.text == self._shown and self._together):
             self._answer(plain(outcome.answer.text).strip("\n"), rejected=outcome.status == "unsolved")
         if remark := words.remark(outcome):
             self._say(remark, style)
@@ -246,9 +246,14 @@ class ConsoleSink:
 
     # ── saying ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
+    @property
+    def _together(self) -> bool:
+        """Whether progress and answer share a terminal."""
+        return self.live and self.out is not None and self.out.isatty()
+
     def _gap(self) -> None:
         """Sets the answer off where progress and answer share a terminal."""
-        if self.live and self.out and self.out.isatty():
+        if self._together:
             self._say("")
 
     def _say(self, text: str, style: str = "", one_row: bool = False) -> None:
