@@ -189,6 +189,13 @@ def test_an_exit_is_told_with_the_last_words(relay: RelayProcess) -> None:
     assert exit == {"code": 1, "oom": False}
 
 
+@pytest.mark.parametrize("instead", ["os.mkfifo(log)", "os.symlink('/dev/zero', log)", "os.mkdir(log)"])
+def test_a_log_that_is_no_file_any_more_holds_nothing_up(relay: RelayProcess, instead: str) -> None:
+    relay.run(f"import os; log = '{relay.rundir}/kernel.log'; os.unlink(log); {instead}")
+    words, exit = relay.exit()
+    assert (words, exit["code"]) == ("", 0)
+
+
 def test_an_exit_by_our_own_signal_is_no_lack_of_memory(relay: RelayProcess, pids: Callable[[], list[int]]) -> None:
     relay.run(SLEEPER)
     pids()
