@@ -24,7 +24,7 @@ GRACE = 2.0
 LIVE = 1_000_000
 """Characters of a cell that are shown live."""
 STRAY = 1.0
-"""Seconds between the reply and the end of output, beyond which the end was lost."""
+"""Seconds of silence after the reply, beyond which the end of output was lost."""
 
 
 class CellKernel:
@@ -228,12 +228,15 @@ class _Cell:
     """When an interrupted cell must be at rest."""
     signals: int = 0
     shown: int = 0
-    reply_seen: float | None = None
+    reply_seen: bool = False
+    silent_since: float | None = None
+    """Since when, after the reply, nothing was heard."""
 
     def take(self, said: Said | None) -> Event:
         """Notes it, and returns what to show of it."""
         if said is None:
             return Tick()
+        self.silent_since = None
         self.started = self.started or said.kind == "started"
         self.idle = said.kind == "idle"
         if said.kind == "value":
@@ -256,9 +259,11 @@ class _Cell:
 
     def replied(self, client: Client, request: str, now: float) -> bool:
         """Whether it is over although its end was not heard: a too large piece of output ended the connection."""
-        if self.reply_seen is None:
-            self.reply_seen = now if client.replied(request) else None
-        if self.reply_seen is None or now < self.reply_seen + STRAY:
+        self.reply_seen = self.reply_seen or client.replied(request)
+        if not self.reply_seen:
+            return False
+        self.silent_since = now if self.silent_since is None else self.silent_since
+        if now < self.silent_since + STRAY:
             return False
         self.reason = self.reason or "a piece of the output was too large: it and what came after it is lost"
         return True

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 LARGEST = 8 << 20
 """Bytes of one message. A larger one ends the connection of its socket for good: make a new client."""
-WAITING = 200
-"""Messages that may wait unread on our side."""
+WAITING = 8
+"""Messages that may wait unread on our side, between cells too: with the size of one, this bounds our memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,11 @@ class Client:
         return _said(message) if message["parent_header"].get("msg_id") == request else Said("other")
 
     def replied(self, request: str) -> bool:
-        """Whether the reply to `request` is there. Does not wait."""
-        while message := self._receive(self._shell, 0):
+        """Whether the reply to `request` is there. Does not wait, whatever else comes in meanwhile."""
+        for _ in range(WAITING):
+            message = self._receive(self._shell, 0)
+            if message is None:
+                return False
             if message["parent_header"].get("msg_id") == request:
                 return True
         return False

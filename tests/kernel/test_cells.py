@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from ecoassist.errors import Interrupted, NoSandbox
 from ecoassist.events import Event, Output, Tick
 from ecoassist.kernel.cells import CellKernel
+from ecoassist.kernel.client import Client
 from ecoassist.kernel.host import Death, KernelHost
 from ecoassist.ports import Kernel
 from ecoassist.types import Access, Attachment, CellResult
@@ -186,6 +189,47 @@ def test_a_piece_of_output_that_is_too_large_is_dropped_and_the_cell_still_ends(
     assert (result.status, result.value, result.state_lost) == ("ok", "", False)
     assert "too large" in result.reason
     assert run(kernel, "print('heard'); x").text == "heard\n"
+
+
+FLOOD = """
+import threading, time
+from IPython import get_ipython
+kernel = get_ipython().kernel
+body = {"data": {"text/plain": "x" * 7_000_000}, "metadata": {}, "transient": {}}
+def flood():
+    for _ in range(60):
+        kernel.session.send(kernel.iopub_socket, "display_data", body, parent=kernel.get_parent())
+        time.sleep(0.05)
+threading.Thread(target=flood, daemon=True).start()
+"""
+
+
+def test_what_a_kernel_sends_between_cells_waits_in_the_kernel(start: Start, run: Run) -> None:
+    kernel = start()
+    run(kernel, FLOOD)
+    before = resident()
+    time.sleep(4)
+    assert resident() - before < 150_000_000
+    assert run(kernel, "print('heard')").text == "heard\n"
+
+
+def resident() -> int:
+    """Bytes of our memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Flooded(Client):
+    """Its shell channel says more and more, and never what was asked."""
+
+    def __init__(self) -> None:
+        self._shell = None
+
+    def _receive(self, channel: Any, seconds: float) -> dict[str, Any] | None:
+        return {"parent_header": {}, "content": {}}
+
+
+def test_a_shell_that_never_ends_does_not_hold_up_the_cell() -> None:
+    assert not Flooded().replied("request")
 
 
 def test_a_restart_forgets_variables_and_brings_files_and_environment_back(start: Start, run: Run) -> None:
