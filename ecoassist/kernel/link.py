@@ -141,7 +141,11 @@ class Link:
 
     async def _proxied(self, channel: Channel, serve: Serve) -> None:
         """Hands a connection that the sandbox opened to `serve`."""
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:  # the sandbox decides how many there are: we may have no more files to open
+            self.note(f"a proxied connection failed: {error}\n".encode())
+            return await self.send(b"C", channel.number)
         with ours, theirs:
             reader, writer = await asyncio.open_connection(sock=ours)
             serving = asyncio.create_task(self._served(theirs, serve))

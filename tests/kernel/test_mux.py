@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import socket
 import ssl
 import stat
@@ -13,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -468,6 +469,29 @@ def test_a_connection_that_fails_costs_only_itself(connect: Connect) -> None:
         assert peer.expect(b"C") == (number, b"")
     assert mux.error_text.count("LookupError") == 2
     assert not mux.gone.is_set()
+
+
+def test_a_connection_for_which_we_have_no_file_is_closed(connect: Connect) -> None:
+    mux, peer = connect(serve=echo)
+    with no_more_files():
+        peer.send(b"O", THEIRS, b"proxy")
+        assert peer.expect(b"C") == (THEIRS, b"")
+    assert "Too many open files" in mux.error_text
+    peer.send(b"O", THEIRS + 1, b"proxy")
+    peer.send(b"D", THEIRS + 1, b"x")
+    assert peer.expect(b"D") == (THEIRS + 1, b"x")
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)  # the number that the next file would get
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_channels_beyond_the_limit_are_refused(connect: Connect, client: Callable[[], socket.socket]) -> None:
