@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 DEFAULT = "unix:///var/run/docker.sock"
+HELPERS = "install that helper, or remove it from credsStore and credHelpers in docker's config.json"
 HOME = "/home/sbx"
 """The kernel's working directory."""
 RUN = "/run/eco"
@@ -38,13 +40,15 @@ def endpoint(settings: BoxSettings) -> str:
     """
     if settings.docker_host:
         return settings.docker_host
-    folder = Path(settings.docker_config or Path.home() / ".docker")
-    name = settings.docker_context or _read(folder / "config.json").get("currentContext") or "default"
+    folder = Path(settings.docker_config or os.path.expanduser("~/.docker"))
+    name = str(settings.docker_context or _read(folder / "config.json").get("currentContext") or "default")
     if name == "default":
         return DEFAULT
     # docker names the folder of a context after the hash of its name
     meta = folder / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json"
-    host = _read(meta).get("Endpoints", {}).get("docker", {}).get("Host")
+    host: Any = _read(meta)
+    for key in ("Endpoints", "docker", "Host"):
+        host = host.get(key) if isinstance(host, dict) else None
     if not host:
         raise NoSandbox(f"the docker context {name!r} has no endpoint", "choose another: docker context use default")
     return str(host)
@@ -100,6 +104,7 @@ def _probe(url: str) -> None:
 @contextmanager
 def translated(what: str = "the Docker engine failed") -> Iterator[None]:
     """Turns what the docker package raises into NoSandbox."""
+    from docker.credentials.errors import StoreError
     from docker.errors import APIError, DockerException
     from requests import RequestException
 
@@ -107,8 +112,9 @@ def translated(what: str = "the Docker engine failed") -> Iterator[None]:
         yield
     except APIError as error:
         raise NoSandbox(f"{what}: {error.explanation or error}", "see: docker info") from error
-    except (DockerException, RequestException, OSError) as error:
-        raise NoSandbox(f"{what}: {error}", "see: docker info") from error
+    except (DockerException, StoreError, RequestException, OSError) as error:
+        remedy = HELPERS if "docker-credential" in str(error) else "see: docker info"
+        raise NoSandbox(f"{what}: {error}", remedy) from error
 
 
 # ── what it does ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -56,7 +56,8 @@ def ensure(
     if not engine.has_image(name):
         if not engine.has_image(settings.base_image):
             notice(f"looking for the base image {settings.base_image}")
-            _probe(engine, settings)
+            with translated(f"no base image {settings.base_image}"):
+                _probe(engine, settings)
         _build(engine, settings, files, name, notice)
     return name
 

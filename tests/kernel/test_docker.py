@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from docker.credentials.errors import InitializationError
 
 from ecoassist.errors import NoSandbox
-from ecoassist.kernel.docker import connect, endpoint
+from ecoassist.kernel.docker import connect, endpoint, translated
 from ecoassist.kernel.settings import BoxSettings
 
 
@@ -51,6 +52,25 @@ def test_a_configuration_that_is_not_json_is_named(config: Path) -> None:
     (config / "config.json").write_text("{")
     with pytest.raises(NoSandbox, match=r"config\.json"):
         endpoint(BoxSettings(docker_config=str(config)))
+
+
+@pytest.mark.parametrize("meta", ["null", "[]", "{}", '{"Endpoints": null}', '{"Endpoints": {"docker": []}}'])
+def test_a_context_of_another_shape_has_no_endpoint(config: Path, meta: str) -> None:
+    next(config.rglob("meta.json")).write_text(meta)
+    with pytest.raises(NoSandbox, match="'remote' has no endpoint"):
+        endpoint(BoxSettings(docker_config=str(config)))
+
+
+def test_a_context_whose_name_is_no_text_does_not_exist(config: Path) -> None:
+    (config / "config.json").write_text('{"currentContext": 5}')
+    with pytest.raises(NoSandbox, match="'5' has no endpoint"):
+        endpoint(BoxSettings(docker_config=str(config)))
+
+
+def test_a_missing_credential_helper_is_named_and_so_is_the_way_out() -> None:
+    with pytest.raises(NoSandbox, match="no image: docker-credential-desktop") as failure, translated("no image"):
+        raise InitializationError("docker-credential-desktop.exe not installed or not available in PATH")
+    assert "credsStore" in failure.value.remedy
 
 
 @pytest.fixture

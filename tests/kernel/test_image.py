@@ -122,3 +122,17 @@ def test_a_registry_that_never_answers_is_given_up(box_settings: BoxSettings, en
         with pytest.raises(NoSandbox, match="within 1 s"):
             ensure(engine, replace(box_settings, base_image=base, registry_seconds=1), lambda line: None)
     assert engine.api.timeout == 30
+
+
+@pytest.mark.docker
+@pytest.mark.filterwarnings("ignore:docker-credential-nowhere")
+@pytest.mark.parametrize("base", ["registry.invalid/nobody/has:this", ""], ids=["looking for the base", "building"])
+def test_a_credential_helper_that_is_not_there_is_named(
+    box_settings: BoxSettings, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.json").write_text('{"credsStore": "nowhere"}')
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    settings = replace(box_settings, base_image=base or box_settings.base_image)
+    with closing(connect(settings)) as engine, pytest.raises(NoSandbox, match="docker-credential-nowhere") as failure:
+        ensure(engine, settings, lambda line: None, {"Dockerfile": b"FROM scratch\n"})
+    assert "credsStore" in failure.value.remedy
