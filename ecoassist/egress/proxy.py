@@ -48,6 +48,8 @@ class Gate:
         self._upstream = upstream
         self.record = Record()
         self._masks: dict[tuple[Secret, ...], Masks] = {}
+        self.holding = 0
+        """Bytes of request bodies."""
         self._serving = 0
 
     @cached_property
@@ -88,6 +90,8 @@ class Conversation:
         self._tunnel: tuple[str, int] | None = None
         self._untold: Tally | None = None
         """Of a tunnel that is refused, until a request inside it has been told so."""
+        self._held = 0
+        """Our part of what the gate holds."""
 
     async def run(self) -> None:
         try:
@@ -128,6 +132,7 @@ class Conversation:
             self._gate.record.note(tally)
             await self._answer(Refused(error.error_status_hint, tally.refused))
         finally:
+            self._gate.holding, self._held = self._gate.holding - self._held, 0
             tally.ended = time.monotonic()
             if tally.refused or tally.path:  # a tunnel that is open is told of by its requests
                 self._gate.record.note(tally)
@@ -181,15 +186,26 @@ class Conversation:
                 return b""
             await self._client.send(h11.InformationalResponse(status_code=100, headers=[]))
         body, size, limit = bytearray(), 0, self._gate.limits.request_body
+        crowded = False
         while isinstance(event := await self._client.receive(), h11.Data):
             size += len(event.data)
             if size > limit * _DISCARDED:
                 break
-            if wanted and size <= limit:
+            if wanted and size <= limit and not (crowded := crowded or self._crowded(len(event.data))):
                 body += event.data
         if size > limit:
             raise Refused(413, f"the request body is larger than {limit} bytes")
+        if crowded:
+            room = self._gate.limits.request_bodies
+            raise Refused(503, f"the requests under way have more than {room} bytes of body")
         return bytes(body)
+
+    def _crowded(self, size: int) -> bool:
+        """Whether there is no room for `size` more bytes; else they are counted until the end of the request."""
+        if self._gate.holding + size > self._gate.limits.request_bodies:
+            return True
+        self._gate.holding, self._held = self._gate.holding + size, self._held + size
+        return False
 
     async def _exchange(self, route: Route, request: h11.Request, body: bytes, tally: Tally) -> None:
         secrets = self._gate.policy.secrets_of(route.host)

@@ -51,7 +51,7 @@ def route_of(request: h11.Request, tunnel: tuple[str, int] | None) -> Route:
     """Raises Refused where the request names no place, or another than its tunnel."""
     method, target = request.method.decode("ascii"), bytes(request.target)
     if tunnel:
-        if not target.startswith(b"/"):
+        if method == "CONNECT" or not target.startswith(b"/"):
             raise Refused(400, "inside a tunnel the request line holds a path only")
         return Route(*tunnel, True, method, target)
     try:

@@ -29,6 +29,8 @@ class Limits:
 
     connections: int = 64
     request_body: int = 8 << 20
+    request_bodies: int = 32 << 20
+    """Of all requests under way together: they are kept whole, and the sandbox decides how many there are."""
     response_body: int = 1 << 30
     """After decoding."""
     connect: float = 15.0

@@ -278,6 +278,7 @@ def test_the_session_certificate_passes_strict_verification(net: Net) -> None:
         (b"GET / HTTP/1.1\r\nHost: api.example.com\r\nHost: other.example.org\r\n\r\n", 400),
         (b"GET https://other.example.org/ HTTP/1.1\r\nHost: other.example.org\r\n\r\n", 400),
         (b"CONNECT other.example.org:443 HTTP/1.1\r\nHost: other.example.org\r\n\r\n", 400),
+        (b"CONNECT /path HTTP/1.1\r\nHost: api.example.com\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: api.example.com\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", 501),
         (b"GET / HTTP/1.1\r\nHost: api.example.com\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: api.example.com\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
@@ -371,6 +372,21 @@ def test_a_request_body_over_the_limit_is_refused_with_413(net: Net, client: Cli
 
     assert (answer.status, answer.text) == (413, "ecoassist: the request body is larger than 1000000 bytes\n")
     assert host.seen == []
+
+
+def test_bodies_under_way_have_bounded_room_in_all(net: Net, until: Callable[..., None]) -> None:
+    host = net.host("api.example.com", tls=False, plain=True)
+    proxy = net.gate(limits=Limits(request_bodies=150_000))
+    head = b"POST http://api.example.com/ HTTP/1.1\r\nHost: api.example.com\r\nContent-Length: 100000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", proxy.port)) as slow:
+        slow.sendall(head + b"x" * 99_999)
+        until(lambda: proxy.gate.holding == 99_999)
+        refused = proxy.ask("POST", "http://api.example.com/", data=b"x" * 60_000)
+        assert (refused.status_code, refused.text.split("have ")[1]) == (503, "more than 150000 bytes of body\n")
+        assert proxy.ask("POST", "http://api.example.com/", data=b"x" * 50_000).status_code == 200
+    until(lambda: proxy.gate.holding == 0)
+    assert proxy.ask("POST", "http://api.example.com/", data=b"x" * 150_000).status_code == 200
+    assert [len(seen.body) for seen in host.seen] == [50_000, 150_000]
 
 
 def test_fifty_requests_at_once(net: Net) -> None:
