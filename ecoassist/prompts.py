@@ -193,7 +193,8 @@ def _refusal(access: Access) -> str:
 
 def _network(accesses: Sequence[Access]) -> str:
     lines = [
-        f"{a.method[:20]} {a.host}{a.path[:80]} -> {'refused' if a.refused else a.status or 'no answer'}" for a in accesses
+        f"{a.method[:20]} {a.host}{a.path[:80]} -> {'refused' if a.refused else a.status or 'no answer'}"
+        for a in accesses
     ]
     return "; ".join(list(dict.fromkeys(lines))[:12])
 

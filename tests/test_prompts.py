@@ -100,6 +100,13 @@ def test_an_observation_lists_refusals_once_and_a_lost_state() -> None:
     assert text.index("before") < text.index("tb") < text.index("bad.example") < text.index("restarted")
 
 
+def test_a_cell_that_is_refused_a_thousand_times_is_told_of_some() -> None:
+    refused = tuple(Access("bad.example", "G" * 60_000, f"/{n}", refused="not on the list") for n in range(1_000))
+    seen = observation(Turn(Reply("x"), "x", CellResult("ok", "4\n", accesses=refused)))
+    assert "/5: not on the list\n- and 994 more" in seen
+    assert len(seen) < 1_000
+
+
 def test_a_malformed_reply_is_told_what_to_do() -> None:
     text = observation(Turn(Reply("?"), fault=Fault("format", "unclosed fence")))
     assert "unclosed fence" in text
