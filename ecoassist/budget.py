@@ -98,10 +98,9 @@ class Budget:
         return self._account.usd.held, self._account.tokens.held
 
     @contextmanager
-    def hold(self, name: str, price: Price | None, prompt: int, most: int, keep: float = 0.0) -> Iterator[Hold]:
+    def hold(self, name: str, price: Price | None, prompt: int, most: int) -> Iterator[Hold]:
         """Reserves a call of at most `prompt` tokens, and as many for its reply, up to `most`, as can be paid.
 
-        keep: left untouched, for a later call (dollars, or tokens where the price is unknown).
         Raises BudgetSpent where not even a reply of LEAST tokens fits.
         """
         account, rate = self._account, price or PER_TOKEN
@@ -110,10 +109,10 @@ class Budget:
             sure = prompt * max(rate.input, rate.cached or 0.0) / 1e6
             limit = most
             if rate.output > 0:
-                limit = math.floor(max(-1.0, min(most, (purse.left - keep - sure) * 1e6 / rate.output)))
+                limit = math.floor(max(-1.0, min(most, (purse.left - sure) * 1e6 / rate.output)))
             worst = sure + limit * rate.output / 1e6
-            if limit < min(LEAST, most) or worst > purse.left - keep + 1e-9:
-                raise _spent(name, purse, sure + min(LEAST, most) * rate.output / 1e6, keep, price is not None)
+            if limit < min(LEAST, most) or worst > purse.left + 1e-9:
+                raise _spent(name, purse, sure + min(LEAST, most) * rate.output / 1e6, price is not None)
             purse.held += worst
         hold = Hold(limit, worst, Spending(worst if price else None, prompt, limit, 1, exact=False))
         try:
@@ -126,8 +125,8 @@ class Budget:
                 self._total = _sum(self._total, hold.charge)
 
 
-def _spent(name: str, purse: _Purse, needed: float, keep: float, priced: bool) -> BudgetSpent:
-    left = max(0.0, purse.left - keep)
+def _spent(name: str, purse: _Purse, needed: float, priced: bool) -> BudgetSpent:
+    left = max(0.0, purse.left)
     if priced:
         message = f"the next call to {name} could cost ${needed:.4f}, and ${left:.4f} of ${purse.cap:.4f} is left"
         enough = math.ceil(200 * max(purse.cap, needed)) / 100
@@ -150,7 +149,7 @@ def _sum(one: Spending, other: Spending) -> Spending:
 class Metered:
     """`model`, whose every call is reserved and settled in `budget`; sets Reply.charge.
 
-    price: None where unknown. max_output: tokens of a reply where the caller names no limit. keep: see Budget.hold.
+    price: None where unknown. max_output: tokens of a reply where the caller names no limit.
     overhead: tokens that the endpoint adds to every prompt, for instance those of a JSON schema.
 
     Charged in full are calls that were interrupted or abandoned, or whose usage is missing; a ProviderError charges
@@ -165,17 +164,16 @@ class Metered:
         price: Price | None,
         max_output: int = 4096,
         *,
-        keep: float = 0.0,
         overhead: int = 0,
     ) -> None:
         self.model, self.name, self.budget, self.price = model, model.name, budget, price
-        self.max_output, self.keep, self.overhead = max_output, keep, overhead
+        self.max_output, self.overhead = max_output, overhead
         self._known: tuple[tuple[Message, ...], int] = (), overhead
         """A prompt that the endpoint has counted. Prompts grow at the end: it holds for the next one's head."""
 
     def reply(self, messages: Sequence[Message], limit: int | None = None) -> Stream[Reply]:
         prompt, most = self._bound(messages), limit or self.max_output
-        with self.budget.hold(self.name, self.price, prompt, most, self.keep) as hold:
+        with self.budget.hold(self.name, self.price, prompt, most) as hold:
             try:
                 reply = yield from self.model.reply(messages, hold.limit)
             except ProviderError as error:

@@ -85,8 +85,8 @@ class Engine:
     """Whether a tier inherits the kernel as its predecessor left it."""
     clock: Callable[[], float] = time.monotonic
 
-    def run(self, task: Task, run: str = "", first: int = 0) -> Stream[Outcome]:
-        """Answers `task`, beginning at tier number `first`.
+    def run(self, task: Task, run: str = "") -> Stream[Outcome]:
+        """Answers `task`.
 
         Raises EnvironmentFault when something around the question is broken: no sandbox, no answering model.
         """
@@ -96,7 +96,7 @@ class Engine:
         yield Recalled(task.examples)
         attempts: list[Attempt] = []
         verdict = UNJUDGED if (yield from rest(self._wait(), False)) else INTERRUPTED
-        for tier in self.tiers[first:] if verdict is UNJUDGED else ():
+        for tier in self.tiers if verdict is UNJUDGED else ():
             yield TierStarted(tier.name, tier.model.name)
             if attempts and not self.keep_state:
                 self.kernel.restart()

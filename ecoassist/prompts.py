@@ -35,6 +35,8 @@ FORMAT_HINT = "Reply with one ```python block to act, or with the answer in word
 STUCK_HINT = "This failed in the same way before. Do not repeat it: take another approach."
 LAST_HINT = "This is your last turn: answer now, from what you have."
 MAX_CARD, MAX_PREVIEW, MAX_PROGRAM, MAX_SAID, MAX_HISTORY = 2_000, 800, 4_000, 2_000, 6
+SHORT_CARDS = 1_200
+"""Characters: cards of APIs that do not seem to belong to a question are shown as well up to this many in all."""
 MAX_OUTPUT, MAX_CELLS, MAX_REFUSED = 4_200, 4, 6
 """Characters of a cell's output; cells that a judge sees: the last ones; refusals of a cell that are told."""
 
@@ -76,12 +78,7 @@ def system_text(*, packages: str = PACKAGES, network: str = CLOSED, seconds: flo
 def question(task: Task) -> str:
     """Everything about the question in one message; the question itself last."""
     parts = [_example(example) for example in task.examples]
-    if task.apis or task.other_apis:
-        parts.append("APIs you may call:\n" + "\n".join(_api(api) for api in task.apis))
-        if task.other_apis:
-            parts[-1] += "\nAlso enabled: " + ", ".join(_auth(api) for api in task.other_apis)
-    else:
-        parts.append("APIs: none.")
+    parts.append(_apis(task))
     parts += [_file(file) for file in task.files]
     if task.variables:
         parts.append("The kernel still holds: " + ", ".join(task.variables))
@@ -204,6 +201,19 @@ def _example(example: Example) -> str:
     return "A similar question was solved by this program. Adapt it; its values belong to the other question.\n" + data(
         f"Question: {example.query}\n\n{program}"
     )
+
+
+def _apis(task: Task) -> str:
+    """The APIs with their cards; those that do not belong to the question are only named where that saves much."""
+    full, named = task.apis, task.other_apis
+    if sum(len(api.card) for api in named) <= SHORT_CARDS:
+        full, named = (*full, *named), ()
+    if not full and not named:
+        return "APIs: none."
+    lines = ["APIs you may call:", *(_api(api) for api in full)]
+    if named:
+        lines.append("Also enabled: " + ", ".join(_auth(api) for api in named))
+    return "\n".join(lines)
 
 
 def _auth(api: Api) -> str:

@@ -17,7 +17,7 @@ from .engine import Engine
 from .errors import NoSandbox
 from .events import CellFinished, CellStarted, RerunFinished, RerunStarted, Stream, Tick, rest
 from .ports import Fresh, Kernel
-from .types import Api, Attachment, CellResult, Entry, Exchange, Outcome, Solution, Spending, Task
+from .types import Access, Api, Attachment, CellResult, Entry, Exchange, Outcome, Solution, Spending, Task
 
 MAX_NAMES = 40
 """Names of earlier variables that a prompt holds at most."""
@@ -160,14 +160,17 @@ class Session:
         return outcome
 
     def rerun(self, entry: Entry) -> Stream[bool | None]:
-        """The other stream: a candidate runs once more, alone, in a fresh kernel. None: interrupted, stays pending."""
+        """The other stream: a candidate runs once more, alone, in a fresh kernel. None: it stays pending.
+
+        That is so where it was interrupted, or the hosts it asks did not work.
+        """
         yield RerunStarted(entry.id)
         program = entry.solution.program
         with closing(StartingKernel(lambda: self.boxes.start_readonly(entry.solution))) as kernel:
             yield CellStarted(program)
             result = yield from rest(kernel.run(program), CellResult("interrupted"))
             yield CellFinished(result)
-        green = None if result.status in ("interrupted", "gone") else _green(result)
+        green = _green(result, entry.solution.hosts)
         if green is not None:
             self.engine.store.settle(entry.id, green)
         yield RerunFinished(entry.id, green)
@@ -227,9 +230,20 @@ class Session:
                 self._cells.append(turn.code)
 
 
-def _green(result: CellResult) -> bool:
-    """A program is worth keeping if it ran alone and said something."""
-    return result.status == "ok" and bool(result.text.strip() or result.value.strip())
+def _green(result: CellResult, hosts: tuple[str, ...]) -> bool | None:
+    """Whether the program ran alone and said something. None: its failure says nothing about it."""
+    if result.status == "ok":
+        return bool(result.text.strip() or result.value.strip())
+    if result.status in ("interrupted", "gone") or any(_down(access, hosts) for access in result.accesses):
+        return None
+    return False
+
+
+def _down(access: Access, hosts: tuple[str, ...]) -> bool:
+    """Whether one of `hosts` did not work: it cannot be reached, has too many requests, or a fault of its own."""
+    if access.refused:  # they are open in a re-run: what else is refused there is a method that changes things
+        return access.host in hosts and access.method in ("GET", "HEAD", "CONNECT")
+    return access.status is None or access.status == 429 or access.status >= 500
 
 
 def _names(cells: Sequence[str]) -> tuple[str, ...]:

@@ -74,7 +74,10 @@ def open_session(
 
 
 def choices_of(config: Config) -> tuple[Choice, ...]:
-    """The models that will be used, cheapest first. Raises NoModel."""
+    """The models that will be used, cheapest first. Raises NoModel, UsageFault where two tiers have one name."""
+    names = [tier.name for tier in config.tiers]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UsageFault(f"two tiers are called {twice!r}", "give each tier a name of its own")
     return choose(tuple(_declared(tier) for tier in config.tiers), config.environ)
 
 

@@ -136,15 +136,6 @@ def test_without_a_limit_the_models_own_is_reserved() -> None:
     assert budget.spending.completion_tokens == 100
 
 
-def test_what_is_kept_for_the_judge_is_not_touched() -> None:
-    ours = metered(Budget(BOUND + 50.0, 0), "x", "y", keep=30.0)
-    run(ours.reply(HELLO, 1_000))
-    assert isinstance(ours.model, ScriptedModel)
-    assert ours.model.limits == [20]
-    with pytest.raises(BudgetSpent):
-        run(ours.reply(HELLO, 1_000))
-
-
 def test_an_unknown_price_is_unknown_and_tokens_stand_in() -> None:
     budget = Budget(0.01, BOUND + 50)
     ours = metered(budget, Reply("x", usage=Usage(10, 5)), "y", price=None)
@@ -248,7 +239,6 @@ PRICES = st.builds(Price, st.floats(0, 50), st.floats(0, 100), st.one_of(st.none
     price=st.one_of(st.none(), PRICES),
     cap=st.floats(0, 0.05),
     tokens=st.integers(0, 5_000),
-    keep=st.sampled_from([0.0, 0.001]),
     text=st.text(max_size=40),
     grow=st.booleans(),
     percent=st.integers(10, 100),
@@ -258,14 +248,13 @@ def test_spending_never_passes_the_cap_and_holds_return_to_nothing(
     price: Price | None,
     cap: float,
     tokens: int,
-    keep: float,
     text: str,
     grow: bool,
     percent: int,
 ) -> None:
     budget = Budget(cap, tokens)
     model = Honest(list(ends), percent)
-    ours = Metered(model, budget, price, 500, keep=keep)
+    ours = Metered(model, budget, price, 500)
     messages = [Message("user", text)]
     for end, _ in ends:
         stream = ours.reply(messages)

@@ -47,7 +47,7 @@ def test_the_question_message_holds_everything_in_order_and_the_question_last() 
         "<data>\nQuestion: Will it snow?\n\nprint('no')\n</data>\n\n"
         "APIs you may call:\n"
         '- weather (api.w, key in os.environ["WEATHER_KEY"])\n<data>\nGET /v1\n</data>\n'
-        "Also enabled: stock (api.s)\n\n"
+        "- stock (api.s)\n\n"
         "File 'a.csv' in the working directory, 8 bytes; it begins:\n<data>\nx,y\n1,2\n</data>\n\n"
         "File 'b.bin' in the working directory, 3 bytes, not text.\n\n"
         "The kernel still holds: city, df\n\n"
@@ -55,6 +55,14 @@ def test_the_question_message_holds_everything_in_order_and_the_question_last() 
         "Now: Friday, 20 November 2026, 10:00 (UTC)\n\n"
         "Question: Will it rain?"
     )
+
+
+def test_long_cards_of_other_apis_are_left_out() -> None:
+    other = (Api("stock", "api.s", "STOCK_KEY", "prices " * 100), Api("places", "api.p", card="shops " * 100))
+    text = question(Task("q", apis=(Api("weather", "api.w", card="rain"),), other_apis=other))
+    assert 'Also enabled: stock (api.s, key in os.environ["STOCK_KEY"]), places (api.p)' in text
+    assert "prices" not in text
+    assert "prices" in question(Task("q", other_apis=other[:1]))
 
 
 def test_a_later_request_begins_with_the_earlier_one_to_the_letter() -> None:
@@ -78,9 +86,7 @@ def test_a_long_answer_of_an_earlier_question_is_clipped() -> None:
 
 def test_without_an_api_the_prompt_says_so_and_a_host_alone_is_named_once() -> None:
     assert "APIs: none." in question(Task("q"))
-    assert "Also enabled: docs.example.com\n" in question(
-        Task("q", other_apis=(Api("docs.example.com", "docs.example.com"),))
-    )
+    assert "- docs.example.com\n" in question(Task("q", other_apis=(Api("docs.example.com", "docs.example.com"),)))
 
 
 def test_a_hint_is_added_to_the_last_message() -> None:

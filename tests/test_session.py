@@ -17,7 +17,7 @@ from ecoassist.play import Stop, play
 from ecoassist.ports import Kernel
 from ecoassist.session import CLOSE_SECONDS, Session, StartingKernel
 from ecoassist.testing import FixedJudge, MemoryStore, Recorder, ScriptedKernel, ScriptedModel
-from ecoassist.types import Answer, Api, Attachment, CellResult, Entry, Message, Reply, Solution
+from ecoassist.types import Access, Answer, Api, Attachment, CellResult, Entry, Message, Reply, Solution
 
 OK = CellResult("ok", "4\n")
 DONE = "It is 4.\nANSWER: 4"
@@ -205,6 +205,11 @@ def test_a_box_that_dies_between_two_questions_costs_the_variables_and_not_the_c
         (CellResult("error"), False, "failed"),
         (CellResult("interrupted"), None, "pending"),
         (CellResult("gone"), None, "pending"),
+        (CellResult("error", accesses=(Access("api.w", "GET", status=503),)), None, "pending"),
+        (CellResult("error", accesses=(Access("api.w", "GET", refused="it does not resolve"),)), None, "pending"),
+        (CellResult("error", accesses=(Access("api.w", "POST", refused="read-only re-run"),)), False, "failed"),
+        (CellResult("error", accesses=(Access("other", "GET", refused="not listed"),)), False, "failed"),
+        (CellResult("error", accesses=(Access("api.w", "GET", status=404),)), False, "failed"),
     ],
 )
 def test_a_rerun_settles_a_candidate_in_a_fresh_kernel(result: CellResult, green: bool | None, state: str) -> None:

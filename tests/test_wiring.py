@@ -121,6 +121,11 @@ def test_the_last_tier_judges_unless_another_is_named(tmp_path: Path) -> None:
             judge_choice(config(tmp_path, '[judge]\nmodel = "nobody"\n'), choices)
 
 
+def test_two_tiers_of_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageFault, match="two tiers are called 'cheap'"):
+        choices_of(config(tmp_path, tiers("http://127.0.0.1:9").replace('"strong"', '"cheap"')))
+
+
 def test_without_a_model_no_kernel_is_started(tmp_path: Path) -> None:
     settings = config(tmp_path, tiers("http://127.0.0.1:9"), DOCKER_HOST="unix:///nowhere.sock")
     with pytest.raises(NoModel), open_session(settings):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ecoassist.ports import Sink
     from ecoassist.render.console import ConsoleSink
     from ecoassist.session import Session
-    from ecoassist.types import Outcome
+    from ecoassist.types import Outcome, Spending
 
 RERUN_SECONDS = 60.0
 """How long the process may stay after its answer to try out what it stored."""
@@ -74,6 +74,10 @@ def ask(
     except KeyboardInterrupt:
         stop.request()
         out.finish(None, None, stop)
+    except SystemExit:  # SIGTERM before or after the run
+        stop.request("terminated")
+        out.finish(None, None, stop)
+        raise
     except Exception as bug:
         out.finish(None, bug, stop)
         raise
@@ -98,6 +102,7 @@ class _Out:
         self.json, self.jsonl, self.verbose, self.header = json, jsonl, verbose, header
         self.began = time.monotonic()
         self.outcome: Outcome | None = None
+        self.spending: Spending | None = None
         self.finished = False
 
     @cached_property
@@ -132,7 +137,7 @@ class _Out:
 
             seconds = time.monotonic() - self.began
             stdout = tolerant(sys.stdout, "utf-8")
-            stdout.write(dumps(result(outcome, error, ended=stop.why, seconds=seconds)) + "\n")
+            stdout.write(dumps(result(outcome, error, ended=stop.why, spending=self.spending, seconds=seconds)) + "\n")
             stdout.flush()
 
 
@@ -151,6 +156,7 @@ def _answer(out: _Out, stop: Stop, config: Config, query: str, files: list[Path]
         try:
             outcome = play(session.ask(query), out.sinks, stop=stop)
         finally:
+            out.spending = session.total()
             out.progress.close()
         out.finish(outcome, None, stop)
         if outcome.stored is not None:

@@ -184,6 +184,16 @@ def test_jsonl_has_every_durable_event_in_order(
     assert json.loads(ran.out.splitlines()[-1])["outcome"]["status"] == status
 
 
+def test_what_was_paid_is_told_when_no_model_answers_in_the_end(run: Command, serve: Serve) -> None:
+    broken = [Scripted(status=400, text="no")]
+    endpoint = serve({"weak": [python("print(1)"), *broken], "strong": broken})
+    ran = run("ask", "x", LOCAL, "--json")
+    body = json.loads(ran.out)
+    assert (ran.code, body["status"], body["error"]["kind"]) == (3, "error", "provider")
+    assert body["cost"]["prompt_tokens"] == endpoint.log[0].prompt_tokens > 0
+    assert body["cost"]["usd"] > 0
+
+
 def test_a_stream_of_events_that_breaks_off_ends_with_the_object(run: Command) -> None:
     run.config.write_text("")
     ran = run("ask", "x", "--jsonl")
