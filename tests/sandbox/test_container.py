@@ -52,6 +52,25 @@ print(refused)
     assert run(kernel, "1+1") == "2"
 
 
+def test_only_sockets_of_the_known_families_and_no_io_uring(kernel: Kernel) -> None:
+    code = """
+import ctypes, errno, os, socket
+refused = []
+for family in range(1, 46):
+    try:
+        socket.socket(family, socket.SOCK_RAW if family == 16 else socket.SOCK_STREAM).close()
+    except OSError as error:
+        refused.append(family) if error.errno == errno.EPERM else print(family, error)
+print([family for family in range(1, 46) if family not in refused])
+libc = ctypes.CDLL(None, use_errno=True)
+for call in (425, 426, 427):
+    print(libc.syscall(call, 1, 0, 0, 0, 0, 0), ctypes.get_errno() == errno.EPERM)
+a, b = socket.socketpair()
+a.send(b"pair"); print(b.recv(4).decode())
+"""
+    assert run(kernel, code) == "[1, 2, 10, 16]\n" + 3 * "-1 True\n" + "pair"
+
+
 def test_what_a_cell_left_running_ends_with_a_restart(kernel: Kernel) -> None:
     daemon = """
 import os, signal, subprocess, sys

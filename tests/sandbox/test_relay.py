@@ -134,6 +134,42 @@ def functions() -> dict[str, Any]:
     return runpy.run_path(str(RELAY), run_name="relay")
 
 
+# ── the filter ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def decision(program: bytes, number: int, architecture: int, argument: int) -> int:
+    """What the kernel would do with a call."""
+    data = {0: number, 4: architecture, 16: argument}
+    lines = list(struct.iter_unpack("=HBBI", program))
+    value = at = 0
+    while True:
+        code, so, not_so, operand = lines[at]
+        if code == 0x06:
+            return int(operand)
+        if code == 0x20:
+            value = data[operand]
+        at += 1 + (so if (value == operand if code == 0x15 else value >= operand) else not_so) * (code != 0x20)
+
+
+@pytest.mark.parametrize(
+    ("machine", "architecture", "socket_call"), [("x86_64", 0xC000003E, 41), ("aarch64", 0xC00000B7, 198)]
+)
+def test_the_filter_closes_vsock_io_uring_and_foreign_calls_and_nothing_else(
+    functions: dict[str, Any], machine: str, architecture: int, socket_call: int
+) -> None:
+    allow, deny = 0x7FFF0000, 0x00050001
+    program = functions["syscall_filter"](machine)
+
+    def asked(number: int, argument: int = 0, architecture: int = architecture) -> int:
+        return decision(program, number, architecture, argument)
+
+    assert [family for family in range(64) if asked(socket_call, family) == allow] == [1, 2, 10, 16]
+    assert {asked(socket_call, family) for family in (0, 38, 40, 0xFFFFFFFF)} == {deny}
+    assert [number for number in range(600) if asked(number, 1) != allow] == [425, 426, 427]
+    assert asked(0x40000000 + socket_call, 1) == asked(0xFFFFFFFF) == deny
+    assert asked(socket_call, 1, 0x40000003) == deny  # 32 bits, where socketcall() takes every family
+
+
 # ── the kernel's life ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
