@@ -14,13 +14,13 @@ from ecoassist.types import Attachment
 from .docker import HOME, RUN, Engine, connect
 from .image import ensure
 from .reaper import LABEL, owner, reap_in_background
-from .settings import BoxSettings
+from .settings import LAUNCH, BoxSettings
 
 if TYPE_CHECKING:
     from .mux import Mux, Serve
 
 PYTHON = "/opt/venv/bin/python"
-COMMAND = [PYTHON, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+COMMAND = [PYTHON, "-c", LAUNCH, "-f", "{connection_file}"]
 ENVIRONMENT = {
     "PATH": "/opt/venv/bin:/usr/local/bin:/usr/bin:/bin",
     "HOME": HOME,

@@ -17,6 +17,7 @@ from ecoassist.types import Access, Attachment
 
 from .host import Death
 from .reaper import private_folder, reap_folders
+from .settings import LAUNCH
 
 if TYPE_CHECKING:
     from ecoassist.ports import Kernel
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SYSTEMROOT")
 """What a program needs to run. Everything else in the environment may be a secret."""
-COMMAND = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+COMMAND = [sys.executable, "-c", LAUNCH, "-f", "{connection_file}"]
 
 
 class LocalBox:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 BASE_IMAGE = "python:3.12-slim"
 """The Dockerfile's own default."""
+LAUNCH = "import sys; sys.path.remove(''); from ipykernel.kernelapp import launch_new_instance; launch_new_instance()"
+"""Starts a kernel with the person's files out of its way: one may be called types.py. IPython puts their folder
+behind the standard library."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ import time
 end = time.monotonic() + 60
 while time.monotonic() < end:
     try:
+        print("begun", flush=True)
         time.sleep(60)
     except KeyboardInterrupt:
         pass
@@ -86,7 +87,7 @@ def test_a_cell_interrupted_at_once_never_begins(start: Start, run: Run) -> None
 
 def test_code_that_swallows_the_interruption_loses_its_kernel(start: Start, run: Run) -> None:
     kernel = start()
-    result = run(kernel, f"print('begun', flush=True){DEAF}", interrupt_at="begun")
+    result = run(kernel, DEAF, interrupt_at="begun")
     assert (result.status, result.state_lost) == ("interrupted", True)
     assert "restarted" in result.reason
     assert run(kernel, "'still there'").status == "ok"
@@ -240,6 +241,12 @@ def test_a_restart_forgets_variables_and_brings_files_and_environment_back(start
     run(kernel, "x = 1; open('made.txt', 'w').write('1'); os.remove('data.csv')")
     kernel.restart()
     assert run(kernel, look).value == first
+
+
+def test_a_file_with_the_name_of_a_module_is_data_and_others_can_be_imported(start: Start, run: Run) -> None:
+    names = ("types.py", "json.py", "ipykernel_launcher.py", "helper.py")
+    kernel = start(files=[Attachment(name, b"answer = 42") for name in names])
+    assert run(kernel, "import helper, types; helper.answer, open('types.py').read()").value == "(42, 'answer = 42')"
 
 
 def test_nothing_of_our_environment_reaches_a_cell(start: Start, run: Run) -> None:
