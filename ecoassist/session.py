@@ -145,9 +145,13 @@ class Session:
     """Called before each question."""
     total: Callable[[], Spending] = Spending
     """What the conversation has cost so far."""
+    confined: bool = True
+    """Whether kernels are in a sandbox. Elsewhere no program of another session is run."""
     history: list[Exchange] = field(default_factory=list)
     _cells: list[str] = field(default_factory=list)
     _last: tuple[Task, Outcome] | None = None
+    _own: frozenset[int | None] = frozenset()
+    """Candidates that this session stored."""
 
     def ask(self, query: str) -> Stream[Outcome]:
         """One question, with the conversation before it in view. Raises EnvironmentFault."""
@@ -156,6 +160,7 @@ class Session:
         stream = self.engine.run(task, run=uuid.uuid4().hex[:12])
         outcome = yield from self.desk.merge(stream, self.kernel.check)
         self._last = (task, outcome)
+        self._own |= {outcome.stored}
         self._note(query, outcome)
         return outcome
 
@@ -183,6 +188,7 @@ class Session:
         task, outcome = self._last
         id = self.engine.keep(task, outcome)
         self._last = (task, replace(outcome, stored=id))
+        self._own |= {id}
         return id
 
     def reject(self) -> bool:
@@ -198,9 +204,10 @@ class Session:
         return True
 
     def pending(self) -> tuple[Entry, ...]:
-        """Candidates that this session could re-run: it has the files they read."""
+        """Candidates that this session may re-run: it has the files they read, and outside a sandbox they are its."""
         names = {file.name for file in self.files}
-        return tuple(entry for entry in self.engine.store.pending() if names.issuperset(entry.solution.files))
+        entries = (entry for entry in self.engine.store.pending() if names.issuperset(entry.solution.files))
+        return tuple(entry for entry in entries if self.confined or entry.id in self._own)
 
     def reset(self) -> None:
         """Forgets the conversation and the kernel's variables."""

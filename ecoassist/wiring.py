@@ -67,7 +67,18 @@ def open_session(
             portable=boxes.portable,
             keep_state=chat,
         )
-        yield Session(engine, kernel, boxes, desk, boxes.apis, tuple(files), now, budget.open, lambda: budget.total)
+        yield Session(
+            engine,
+            kernel,
+            boxes,
+            desk,
+            boxes.apis,
+            tuple(files),
+            now,
+            budget.open,
+            lambda: budget.total,
+            not unsafe_local,
+        )
     finally:
         kernel.close()
         store.close()

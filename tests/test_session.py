@@ -236,6 +236,15 @@ def test_candidates_that_read_a_file_wait_for_a_session_that_has_it() -> None:
     assert [type(entry) for entry in it.pending()] == [Entry]
 
 
+def test_outside_a_sandbox_no_program_of_another_session_runs() -> None:
+    it = session(ScriptedModel(code("x"), DONE), ScriptedBoxes(ScriptedKernel(OK)))
+    foreign = it.engine.store.keep(Solution("q", "p", Answer("4"), "cheap"))
+    own = play(it.ask("q")).stored
+    assert [entry.id for entry in it.pending()] == [foreign, own]
+    it.confined = False
+    assert [entry.id for entry in it.pending()] == [own]
+
+
 def test_notices_of_other_threads_come_into_the_stream() -> None:
     it = session(ScriptedModel(DONE), ScriptedBoxes(ScriptedKernel()))
     thread = threading.Thread(target=it.desk.notice, args=("building the image",))

@@ -27,6 +27,8 @@ from .route import Route, check, request_headers, route_of, tunnel_of
 from .upstream import Upstream
 from .wire import Limits, Refused, Wire
 
+OVERRIDING = frozenset((b"x-http-method", b"x-http-method-override", b"x-method-override"))
+"""Headers by which some frameworks take a GET for another method."""
 _DISCARDED = 8
 """A refused body is read up to this many times the limit: clients read no answer before they have sent everything."""
 
@@ -178,6 +180,8 @@ class Conversation:
             raise Refused(503, f"more than {self._gate.limits.connections} connections at once; close some")
         if reason := self._gate.policy.refusal(route.host, route.port, route.method, tls=route.tls):
             raise Refused(403, reason)
+        if self._gate.policy.read_only and (named := OVERRIDING & dict(request.headers).keys()):
+            raise Refused(403, f"read-only re-run: {min(named).decode()} could make it another method")
         check(route, tuple(request.headers))
 
     async def _body(self, *, wanted: bool = True) -> bytes:

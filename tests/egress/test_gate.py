@@ -174,6 +174,16 @@ def test_a_read_only_gate_refuses_what_may_have_effects(net: Net, method: str) -
     assert [access.refused for access in proxy.gate.drain()] == [f"read-only re-run: {method} is not sent again"]
 
 
+@pytest.mark.parametrize("header", ["X-HTTP-Method-Override", "x-method-override", "X-HTTP-Method"])
+def test_a_read_only_gate_refuses_a_get_that_would_be_something_else(net: Net, header: str) -> None:
+    host = net.host("api.example.com")
+    answer = net.gate(read_only=True).ask("GET", "https://api.example.com/", headers={header: "DELETE"})
+    assert answer.status_code == 403
+    assert "read-only re-run" in answer.text
+    assert host.seen == []
+    assert net.gate().ask("GET", "https://api.example.com/", headers={header: "DELETE"}).status_code == 200
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_read_only_gate_lets_readers_through(net: Net, method: str) -> None:
     net.host("api.example.com")
