@@ -48,8 +48,11 @@ class Stop:
 
     @contextmanager
     def while_typing(self) -> Iterator[None]:
-        """Ctrl-C ends the typing at once."""
-        with _handling(signal.SIGINT, signal.default_int_handler):
+        """Ctrl-C ends the typing at once, and so does SIGTERM."""
+        with (
+            _handling(signal.SIGINT, signal.default_int_handler),
+            _handling(signal.SIGTERM, self._on_sigterm_typing),
+        ):
             yield
 
     def _on_sigint(self, number: int, frame: FrameType | None) -> None:
@@ -62,6 +65,10 @@ class Stop:
         if self.why == "terminated":
             raise KeyboardInterrupt
         self.why = "terminated"
+
+    def _on_sigterm_typing(self, number: int, frame: FrameType | None) -> None:
+        self.why = "terminated"
+        raise KeyboardInterrupt
 
 
 @contextmanager

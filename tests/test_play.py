@@ -117,6 +117,19 @@ def test_a_person_who_leaves_the_prompt_gave_no_answer(raised: type[BaseExceptio
     assert play(asking(), person=person) is None
 
 
+def test_a_termination_ends_the_typing() -> None:
+    def asking() -> Stream[str | None]:
+        return (yield from ask(QUESTION))
+
+    def person(question: Question) -> str | None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return "typed after all"
+
+    stop = Stop()
+    assert play(asking(), person=person, stop=stop) is None
+    assert stop.why == "terminated"
+
+
 def test_after_a_stop_nobody_is_asked() -> None:
     def asking() -> Stream[str | None]:
         return (yield from ask(QUESTION))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .common import (
+    TERMINATED,
     ConfigOption,
     FileOption,
     MaxCost,
@@ -23,6 +25,7 @@ from .common import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from prompt_toolkit import PromptSession
     from prompt_toolkit.history import History
 
     from ecoassist.config import Config
@@ -118,11 +121,30 @@ def _typed(config: Config) -> Iterator[str]:
     )
     while True:
         try:
-            yield prompt.prompt("> ")
+            yield _line(prompt)
         except KeyboardInterrupt:
             continue
         except EOFError:
             return
+
+
+def _line(prompt: PromptSession[str]) -> str:
+    """One line. SIGTERM leaves through the prompt: an exception in a callback of its event loop would be lost."""
+    import asyncio
+
+    before = signal.getsignal(signal.SIGTERM)
+
+    def leave() -> None:
+        if not prompt.app.is_done:
+            prompt.app.exit(exception=SystemExit(TERMINATED))
+
+    def listen() -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, leave)
+
+    try:
+        return prompt.prompt("> ", pre_run=listen)
+    finally:
+        signal.signal(signal.SIGTERM, before)  # the loop leaves the default behind
 
 
 def _history(file: Path) -> History:

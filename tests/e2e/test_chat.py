@@ -386,15 +386,18 @@ def test_a_chat_needs_no_data_folder(run: Command, serve: Serve, chat: Open) -> 
     assert person.leaves() == 0
 
 
-@pytest.mark.parametrize("moment", ["at the prompt", "during a cell"])
+@pytest.mark.parametrize("moment", ["at the prompt", "during a cell", "at the verdict"])
 def test_sigterm_leaves_and_puts_the_terminal_in_order(
     moment: str, run: Command, serve: Serve, chat: Open, working: Callable[[int], bool]
 ) -> None:
-    serve({"weak": [LOOP], "strong": unasked})
+    serve({"weak": [ANSWER if moment == "at the verdict" else LOOP], "strong": unasked})
     person = chat()
     if moment == "during a cell":
         person.asks("x")
         wait_until(lambda: working(person.pid), "the cell runs")
+    elif moment == "at the verdict":
+        person.asks("x")
+        person.sees(VERDICT)
     else:
         assert not person.child.getecho()
     os.kill(person.pid, signal.SIGTERM)
