@@ -130,7 +130,9 @@ def test_a_kernel_that_ends_itself_is_replaced(start: Start, run: Run) -> None:
 def test_a_kernel_that_died_between_cells_is_replaced_and_the_next_result_says_so(start: Start, run: Run) -> None:
     kernel = start()
     run(kernel, "import os, threading; threading.Timer(0.3, os._exit, (7,)).start()")
-    time.sleep(1)
+    deadline = time.monotonic() + 15
+    while cast(CellKernel, kernel)._host.death() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
     result = run(kernel, "1 + 1")
     assert (result.status, result.value, result.state_lost) == ("ok", "2", True)
     assert "restarted before" in result.reason
@@ -155,10 +157,11 @@ def test_a_cell_closed_half_way_is_at_rest_before_the_next_one_runs(start: Start
 
 def test_a_stuck_cell_closed_half_way_costs_the_kernel_not_the_next_cell(start: Start, run: Run) -> None:
     kernel = start()
-    stream = kernel.run(f"print('begun', flush=True)\nimport time\ntime.sleep(0.3)\n{FOREVER_IN_C}")
+    deaf = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)"  # however soon the signal comes
+    begun = "print('begun', flush=True)\nimport time\ntime.sleep(1)"  # its output needs a thread that the loop starves
+    stream = kernel.run(f"{deaf}\n{begun}\n{FOREVER_IN_C}")
     while not isinstance(next(stream), Output):
         pass
-    time.sleep(0.6)  # the cell is in its long call by then
     stream.close()
     result = run(kernel, "1 + 1")
     assert (result.status, result.value, result.state_lost) == ("ok", "2", True)
