@@ -6,6 +6,7 @@ A price in the configuration goes before this one; that is up to whoever asks.
 from __future__ import annotations
 
 import ipaddress
+from datetime import datetime
 from importlib.metadata import version
 from urllib.parse import urlsplit
 
@@ -15,16 +16,16 @@ PROBE = 1000
 """Tokens priced to learn a rate: within the first step of all prices that have steps."""
 
 
-def price_of(model: str, base_url: str) -> Price | None:
-    """Dollars per million tokens at that endpoint; None: unknown, which is not free.
+def price_of(model: str, base_url: str, at: datetime | None = None) -> Price | None:
+    """Dollars per million tokens at that endpoint and moment (None: now); None: unknown, which is not free.
 
     An endpoint on this machine or in a private network costs nothing: that is our rule, for the list has no such ones.
-    Where long prompts cost more per token, it is the price of short ones; where prices vary by hour, the present one.
+    Where long prompts cost more per token, it is the price of short ones; where prices vary by hour, that of `at`.
     """
-    return Price(0.0, 0.0, 0.0) if is_local(base_url) else listed_price(model, base_url)
+    return Price(0.0, 0.0, 0.0) if is_local(base_url) else listed_price(model, base_url, at)
 
 
-def listed_price(model: str, base_url: str | None = None) -> Price | None:
+def listed_price(model: str, base_url: str | None = None, at: datetime | None = None) -> Price | None:
     """The price in the list: of the provider that base_url belongs to; None: of whichever provider has the model.
 
     Text tokens without any price are unknown, not free, unless the name itself ends in ":free".
@@ -32,7 +33,8 @@ def listed_price(model: str, base_url: str | None = None) -> Price | None:
     from genai_prices import Usage, calc_price  # noqa: TID251 - the one place; 0.3 s to import
 
     def rate(**tokens: int) -> float:
-        return float(calc_price(Usage(**tokens), model, provider_api_url=base_url).total_price) * 1e6 / PROBE
+        priced = calc_price(Usage(**tokens), model, provider_api_url=base_url, genai_request_timestamp=at)
+        return float(priced.total_price) * 1e6 / PROBE
 
     try:
         read, written = rate(input_tokens=PROBE), rate(output_tokens=PROBE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
@@ -64,3 +65,13 @@ def test_the_list_is_loaded_only_when_it_is_asked() -> None:
         "assert 'genai_prices' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_where_prices_vary_by_hour_it_is_the_one_of_that_moment() -> None:
+    day, night = (
+        prices.price_of("deepseek-chat", "https://api.deepseek.com/v1", datetime(2026, 11, 20, hour, tzinfo=UTC))
+        for hour in (12, 20)
+    )
+    assert day
+    assert night
+    assert night.output < day.output
