@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -69,9 +69,15 @@ class SandboxConfig(_Section):
     """Environment: ECOASSIST_BASE_IMAGE."""
     build_network: str | None = None
     """The network mode of the image build. Environment: ECOASSIST_BUILD_NETWORK."""
+    flavour: Literal["core", "data"] = "core"
+    """data: with numpy, pandas and matplotlib."""
     memory: str = Field(default="1g", pattern=r"^[0-9]+[bkmgBKMG]?$")
     cpus: float = Field(default=1.0, gt=0)
     cell_seconds: float = Field(default=60.0, gt=0)
+    output: str = Field(default="16m", pattern=r"^[0-9]+[bkmgBKMG]?$")
+    """Text and displays that a cell may write before it is interrupted."""
+    files: Path = Path("ecoassist-files")
+    """The folder in which every run that makes files gets one of its own."""
 
 
 class NetworkConfig(_Section):
@@ -123,9 +129,10 @@ def load(
     path: Path | None = None,
     *,
     max_cost: float | None = None,
+    sandbox: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Config:
-    """The effective configuration.
+    """The effective configuration. `sandbox`: settings of that section from options, None where an option is not given.
 
     Raises UsageFault for a file that cannot be read, is not TOML, or has unknown or unfit settings.
     """
@@ -136,6 +143,7 @@ def load(
     settings = _read(file) if file else {}
     from_environment = {name: env[variable] for name, variable in FROM_ENVIRONMENT.items() if env.get(variable)}
     _override(settings, "sandbox", from_environment)
+    _override(settings, "sandbox", {name: value for name, value in (sandbox or {}).items() if value is not None})
     _override(settings, "budget", {} if max_cost is None else {"question": max_cost})
     data = Path(env["ECOASSIST_DATA"]) if env.get("ECOASSIST_DATA") else platformdirs.user_data_path("ecoassist")
     return _validated(settings, file, data, env)

@@ -7,14 +7,17 @@ from collections.abc import Callable
 
 from .events import Event, Notice, R, Stream, through
 
+WARNING = "warning: "
+
 
 class Desk:
     def __init__(self) -> None:
         self._notices: queue.SimpleQueue[Notice] = queue.SimpleQueue()
 
     def notice(self, text: str) -> None:
-        """May be called from any thread."""
-        self._notices.put(Notice(text))
+        """May be called from any thread. A text that begins with "warning: " is one."""
+        warning = text.removeprefix(WARNING)
+        self._notices.put(Notice(text) if warning == text else Notice(warning, "warning"))
 
     def merge(self, events: Stream[R], check: Callable[[], None]) -> Stream[R]:
         """`events`, with what lies on the desk between any two. `check` runs at each of them and may raise."""

@@ -220,9 +220,9 @@ class Engine:
         if attempt is None or not attempt.program or not attempt.answer:
             return None
         program = self.portable(programs.assemble(attempt.program))
-        answered = tuple(dict.fromkeys(a.host for r in attempt.results for a in r.accesses if a.status))
         names, query = tuple(file.name for file in task.files), task.in_context
-        return self.store.keep(Solution(query, program, attempt.answer, attempt.tier, attempt.model, answered, names))
+        made_by = (attempt.tier, attempt.model, attempt.hosts)
+        return self.store.keep(Solution(query, program, attempt.answer, *made_by, names))
 
 
 def _same_as_last_good(source: str, turns: Sequence[Turn]) -> Answer | None:

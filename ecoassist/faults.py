@@ -37,7 +37,7 @@ def of_cell(result: CellResult) -> Fault | None:
         return Fault("sandbox", result.reason or "the sandbox is gone")
     if result.status == "ok":
         return None
-    error = result.error
+    error = result.error if result.cause in ("", "exception") else None  # else that of the stop, which says nothing
     detail = f"{error.name}: {error.message}" if error else result.reason or result.status
     if error and error.name in ("ModuleNotFoundError", "PackageNotFoundError"):
         return Fault("package", detail)

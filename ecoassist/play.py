@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from types import FrameType
 from typing import Literal
 
+from .clock import Clock
 from .errors import Interrupted
 from .events import FLEETING, Asked, Event, R, Stream
 from .ports import Person, Sink
@@ -22,21 +22,22 @@ Why = Literal["interrupt", "timeout", "terminated"]
 class Stop:
     """One stream's wish to end. The first Ctrl-C sets it; a second one, before the stream ended, is KeyboardInterrupt.
 
-    `seconds`: sets itself after that many seconds. `why` tells who set it, None while nobody did.
+    `seconds`: sets itself after that many seconds of `clock`, which play() stops while it asks the person. `why` tells
+    who set it, None while nobody did.
     """
 
-    def __init__(self, seconds: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, seconds: float | None = None, clock: Clock | None = None) -> None:
         self.why: Why | None = None
         self._pressed = False
-        self._clock = clock
-        self._deadline = None if seconds is None else clock() + seconds
+        self.clock = clock or Clock()
+        self._deadline = None if seconds is None else self.clock() + seconds
 
     def request(self, why: Why = "interrupt") -> None:
         self.why = self.why or why
 
     @property
     def requested(self) -> bool:
-        if self._deadline is not None and self._clock() > self._deadline:
+        if self._deadline is not None and self.clock() > self._deadline:
             self.request("timeout")
         return self.why is not None
 
@@ -120,7 +121,7 @@ def _answer(question: Question, person: Person, stop: Stop) -> str | None:
     if stop.requested:
         return None
     try:
-        with stop.while_typing():
+        with stop.while_typing(), stop.clock.paused():
             return person(question)
     except (KeyboardInterrupt, EOFError):
         return None

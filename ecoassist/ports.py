@@ -7,11 +7,11 @@ yielding. A port yields a Tick before it first waits, and at least every 100 ms 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeAlias
 
 from .events import Event, Stream
-from .types import Attempt, CellResult, Entry, Example, Message, Question, Reply, Solution, Task, Verdict
+from .types import Attempt, CellResult, Entry, Example, Message, Question, Reply, Saved, Solution, Task, Verdict
 
 
 class Model(Protocol):
@@ -23,8 +23,11 @@ class Model(Protocol):
 
 
 class Kernel(Protocol):
-    def run(self, code: str) -> Stream[CellResult]:
-        """Runs one cell. What the code does wrong is in the result. Raises NoSandbox when there is no box to run in."""
+    def run(self, code: str, seconds: float | None = None) -> Stream[CellResult]:
+        """Runs one cell, for at most `seconds`; None: the kernel's own limit. Raises NoSandbox when there is no box.
+
+        What the code does wrong is in the result.
+        """
 
     def restart(self) -> None:
         """Forgets all variables and comes back ready; attached files are there again. Raises NoSandbox."""
@@ -53,6 +56,19 @@ class Store(Protocol):
 
     def credit(self, id: int, won: bool) -> None:
         """Records whether a question solved with this solution as a demonstration was solved."""
+
+
+class Outbox(Protocol):
+    """Where a run's files go on the person's machine. None: it was not kept, and the person was told why once.
+
+    `content` may raise half way; nothing is kept then, and the exception passes.
+    """
+
+    def display(self, stem: str, kind: str, content: Iterable[bytes]) -> Saved | None:
+        """Keeps what code displayed, as the next free `stem`-N with the ending of the media type `kind`."""
+
+    def file(self, name: str, content: Iterable[bytes]) -> Saved | None:
+        """Keeps a file that code made; `name` is foreign. In place of what the same run kept under that name."""
 
 
 class Sink(Protocol):

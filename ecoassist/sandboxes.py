@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import os
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import programs, prompts
 from .config import Config
 from .egress.policy import Override, Policy, parse_place, placeholder
 from .errors import UsageFault
-from .ports import Kernel
-from .types import Api, Attachment, Secret, Solution
+from .ports import Kernel, Outbox
+from .types import Api, Attachment, Secret
 
 if TYPE_CHECKING:
     from .egress.ca import SessionCA
+    from .egress.proxy import Gate
     from .kernel.box import DockerBox
+    from .kernel.features import Feature
+    from .kernel.link.mux import Mux
     from .kernel.local import LocalBox
+    from .kernel.settings import BoxSettings
+    from .kernel.shell import Shell
 
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy")
+"""Variables that name proxies."""
 WAY_OUT = (
-    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+    *PROXIES,
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
 )
 """Variables by which a program on this machine finds the network where only a proxy leads out."""
@@ -41,9 +49,13 @@ class Sandboxes:
         files: tuple[Attachment, ...],
         *,
         unsafe_local: bool = False,
+        outbox: Outbox | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.config, self.notice, self.files, self.unsafe_local = config, notice, files, unsafe_local
-        self.packages, self.network = ("", prompts.OPEN) if unsafe_local else (prompts.PACKAGES, prompts.CLOSED)
+        self.outbox, self.clock = outbox, clock
+        installed = prompts.PACKAGES[config.sandbox.flavour]
+        self.packages, self.network = ("", prompts.OPEN) if unsafe_local else (installed, prompts.CLOSED)
         for name, variable in missing_keys(config).items():
             notice(f"{variable} is not set: the API {name} is off")
         self.apis = (*apis_of(config), *(Api(host, host) for host in config.network.hosts))
@@ -54,12 +66,31 @@ class Sandboxes:
         """Raises NoSandbox."""
         return self._local.prepare() if self.unsafe_local else self._docker.prepare()
 
-    def start(self) -> Kernel:
-        return self._start(self._policy)
+    def features(self) -> tuple[Feature, ...]:
+        """What the sandbox that was started last is confined by, and what it lacks."""
+        return () if self.unsafe_local else self._docker.features()
 
-    def start_readonly(self, solution: Solution) -> Kernel:
-        hosts = tuple(host for host in solution.hosts if self._policy.allows(host))
-        return self._start(replace(self._policy, read_only=True, hosts=hosts))
+    def start(self) -> Kernel:
+        return self._start(self._policy, self.outbox)
+
+    def start_readonly(self, hosts: tuple[str, ...]) -> Kernel:
+        allowed = tuple(host for host in hosts if self._policy.allows(host))
+        return self._start(replace(self._policy, read_only=True, hosts=allowed), None)
+
+    def shell(self, *, terminal: bool) -> Shell:
+        """A shell for a person in a sandbox as code gets it. Raises NoSandbox."""
+        from .kernel.container import Containers
+        from .kernel.shell import open_shell
+
+        containers = Containers(box_settings(self.config), self.notice)
+        return open_shell(containers, terminal=terminal, **self._confined(self._gate(self._policy)))
+
+    def boot(self, connection: Mapping[str, Any], sockets: Mapping[int, str]) -> Mux:
+        """A container for a kernel that a Jupyter client manages, behind the same gate; see BoxProvisioner.
+
+        Raises NoSandbox and UsageFault.
+        """
+        return self._docker.boot(connection, sockets, **self._confined(self._gate(self._policy)))
 
     def portable(self, program: str) -> str:
         """`program` without this session's placeholders, which mean nothing in the next one.
@@ -69,57 +100,54 @@ class Sandboxes:
         names = {text: secret.name for secret in self._policy.secrets for text in (secret.placeholder, secret.value)}
         return programs.without_placeholders(program, names)
 
-    def _start(self, policy: Policy) -> Kernel:
-        variables = {"TZ": zone} if (zone := _zone(self.config.environ)) else {}
-        return self._unboxed(variables) if self.unsafe_local else self._behind_gate(policy, variables)
+    def _start(self, policy: Policy, outbox: Outbox | None) -> Kernel:
+        return self._unboxed(outbox) if self.unsafe_local else self._behind_gate(policy, outbox)
 
-    def _behind_gate(self, policy: Policy, variables: dict[str, str]) -> Kernel:
+    def _behind_gate(self, policy: Policy, outbox: Outbox | None) -> Kernel:
         launched = self._docker.launch()  # the container boots while the gate is made
         try:
-            from .egress.proxy import Gate
-
-            ca = self._ca
-            gate = Gate(policy, ca, self._upstream)
+            gate = self._gate(policy)
+            confined = self._confined(gate)
             return self._docker.start(
-                launched=launched,
-                serve=gate.serve,
-                variables=variables | gate.variables,
-                ca_pem=ca.pem,
-                files=self.files,
-                accesses=gate.drain,
+                launched=launched, accesses=gate.drain, outbox=outbox, clock=self.clock, **confined
             )
         except BaseException:
             launched.drop()
             raise
 
-    def _unboxed(self, variables: dict[str, str]) -> Kernel:
+    def _gate(self, policy: Policy) -> Gate:
+        from .egress.proxy import Gate
+
+        return Gate(policy, self._ca, self._upstream)
+
+    def _confined(self, gate: Gate) -> dict[str, Any]:
+        """What a container behind `gate` is given."""
+        variables = self._zone | gate.variables
+        return {"serve": gate.serve, "variables": variables, "ca_pem": self._ca.pem, "files": self.files}
+
+    def _unboxed(self, outbox: Outbox | None) -> Kernel:
         out = {name: value for name in WAY_OUT if (value := self.config.environ.get(name)) is not None}
         keys = {secret.name: secret.value for secret in self._policy.secrets}
-        return self._local.start(variables=variables | out | keys, files=self.files)
+        variables = self._zone | out | keys
+        return self._local.start(variables=variables, files=self.files, outbox=outbox, clock=self.clock)
+
+    @property
+    def _zone(self) -> dict[str, str]:
+        zone = _zone(self.config.environ)
+        return {"TZ": zone} if zone else {}
 
     @cached_property
     def _local(self) -> LocalBox:
         from .kernel.local import LocalBox
 
-        return LocalBox(self.config.environ, self.config.sandbox.cell_seconds)
+        sandbox = self.config.sandbox
+        return LocalBox(self.config.environ, sandbox.cell_seconds, in_bytes(sandbox.output))
 
     @cached_property
     def _docker(self) -> DockerBox:
         from .kernel.box import DockerBox
-        from .kernel.settings import BASE_IMAGE, BoxSettings
 
-        env, sandbox = self.config.environ, self.config.sandbox
-        settings = BoxSettings(
-            docker_host=env.get("DOCKER_HOST", ""),
-            docker_context=env.get("DOCKER_CONTEXT", ""),
-            docker_config=env.get("DOCKER_CONFIG", ""),
-            base_image=sandbox.base_image or BASE_IMAGE,
-            build_network=sandbox.build_network or "",
-            memory=sandbox.memory,
-            cpus=sandbox.cpus,
-            cell_seconds=sandbox.cell_seconds,
-        )
-        return DockerBox(settings, self.notice)
+        return DockerBox(box_settings(self.config), self.notice)
 
     @cached_property
     def _ca(self) -> SessionCA:
@@ -136,6 +164,32 @@ class Sandboxes:
             return ssl.create_default_context(cafile=str(bundle))
         except OSError as error:
             raise UsageFault(f"network.ca_bundle: cannot use {bundle}: {error}", "name a PEM file") from error
+
+
+def box_settings(config: Config) -> BoxSettings:
+    """What containers and their image are made with."""
+    from .kernel.settings import BASE_IMAGE, BoxSettings
+
+    env, sandbox = config.environ, config.sandbox
+    return BoxSettings(
+        docker_host=env.get("DOCKER_HOST", ""),
+        docker_context=env.get("DOCKER_CONTEXT", ""),
+        docker_config=env.get("DOCKER_CONFIG", ""),
+        base_image=sandbox.base_image or BASE_IMAGE,
+        build_network=sandbox.build_network or "",
+        memory=sandbox.memory,
+        cpus=sandbox.cpus,
+        cell_seconds=sandbox.cell_seconds,
+        output_bytes=in_bytes(sandbox.output),
+        flavour=sandbox.flavour,
+        proxies={name: env[name] for name in PROXIES if env.get(name)},
+    )
+
+
+def in_bytes(size: str) -> int:
+    """Bytes of a size as docker writes it: 16m is 16 * 1024 ** 2."""
+    digits, unit = (size, "b") if size[-1].isdigit() else (size[:-1], size[-1].lower())
+    return int(digits) << 10 * "bkmg".index(unit)
 
 
 def missing_keys(config: Config) -> dict[str, str]:

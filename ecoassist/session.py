@@ -3,116 +3,34 @@
 from __future__ import annotations
 
 import ast
-import threading
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from functools import partial
+from typing import Protocol
 
 from . import cards, programs
+from .clock import Clock
 from .desk import Desk
 from .engine import Engine
-from .errors import NoSandbox
-from .events import CellFinished, CellStarted, RerunFinished, RerunStarted, Stream, Tick, rest
-from .ports import Fresh, Kernel
-from .types import Access, Api, Attachment, CellResult, Entry, Exchange, Outcome, Solution, Spending, Task
+from .events import (
+    AttemptFinished,
+    CellFinished,
+    CellStarted,
+    Event,
+    RerunFinished,
+    RerunStarted,
+    Stream,
+    rest,
+    through,
+)
+from .ports import Kernel
+from .starting import Standby, StartingKernel
+from .types import Access, Api, Attachment, CellResult, Entry, Exchange, Outcome, Spending, Task
 
 MAX_NAMES = 40
 """Names of earlier variables that a prompt holds at most."""
-CLOSE_SECONDS = 5.0
-"""How long the end of a session waits for a kernel that is still booting."""
-TICK = 0.02
-"""Seconds between two ticks while a kernel starts."""
-
-
-class StartingKernel:
-    """A kernel that boots in a thread of its own from the moment it is made.
-
-    `prepare` finds out whether there can be a kernel at all, `boot` makes it. The failure of either is raised by
-    `ready`, `check` and `run`.
-    """
-
-    def __init__(self, boot: Fresh, prepare: Callable[[], object] = lambda: None) -> None:
-        self._boot = boot
-        self._prepared: Future[None] = Future()
-        self._lock = threading.Lock()
-        self._closed = False
-        self._used = False
-        self._kernel = self._start(prepare, boot)
-
-    def ready(self) -> Stream[None]:
-        """Returns when a kernel can be had; it may still be booting. Raises NoSandbox."""
-        yield from _until(self._prepared)
-        self._prepared.result()
-
-    def check(self) -> None:
-        """Raises what the start failed with, if it has."""
-        if self._kernel.done() and (error := self._kernel.exception()):
-            raise error
-
-    def run(self, code: str) -> Stream[CellResult]:
-        self._used = True
-        yield from _until(self._kernel)
-        kernel = self._kernel.result()
-        try:
-            return (yield from kernel.run(code))
-        except NoSandbox as error:  # it died since its last cell: a fault like any other death
-            return CellResult("gone", reason=str(error), state_lost=True)
-
-    def restart(self) -> None:
-        """Begins anew in the background. A kernel that never ran a cell is kept as it is."""
-        if self._used:
-            self._used = False
-            old = self._kernel.result()
-            self._kernel = self._start(lambda: None, lambda: self._renewed(old))
-
-    def close(self) -> None:
-        """Ends the kernel. One that still boots is waited for a moment; later it ends itself as soon as it is up."""
-        if self._prepared.done():
-            wait([self._kernel], CLOSE_SECONDS)
-        with self._lock:
-            self._closed = True
-            booted = self._kernel.done() and not self._kernel.exception()
-        if booted:
-            self._kernel.result().close()
-
-    def _start(self, prepare: Callable[[], object], boot: Fresh) -> Future[Kernel]:
-        future: Future[Kernel] = Future()
-        threading.Thread(target=self._work, args=(prepare, boot, future), daemon=True, name="kernel-start").start()
-        return future
-
-    def _work(self, prepare: Callable[[], object], boot: Fresh, future: Future[Kernel]) -> None:
-        try:
-            prepare()
-            if not self._prepared.done():
-                self._prepared.set_result(None)
-            kernel = boot()
-        except BaseException as error:  # noqa: BLE001 - handed on whole to whoever waits for the kernel
-            if not self._prepared.done():
-                self._prepared.set_exception(error)
-            future.set_exception(error)
-            return
-        with self._lock:
-            future.set_result(kernel)
-            closed = self._closed
-        if closed:
-            kernel.close()
-
-    def _renewed(self, old: Kernel) -> Kernel:
-        try:
-            old.restart()
-        except NoSandbox:  # the container is gone; another one may still be had
-            old.close()
-            return self._boot()
-        return old
-
-
-def _until(future: Future[Any]) -> Stream[None]:
-    while not future.done():
-        yield Tick()
-        wait([future], TICK)
 
 
 class Boxes(Protocol):
@@ -124,8 +42,8 @@ class Boxes(Protocol):
     def start(self) -> Kernel:
         """A kernel for the conversation."""
 
-    def start_readonly(self, solution: Solution) -> Kernel:
-        """A fresh kernel for the re-run of a candidate: it may only read, and only from the hosts that answered it."""
+    def start_readonly(self, hosts: tuple[str, ...]) -> Kernel:
+        """A fresh kernel for the re-run of a candidate: it may only read, and only from `hosts`."""
 
 
 @dataclass(slots=True)
@@ -145,6 +63,12 @@ class Session:
     """Called before each question."""
     total: Callable[[], Spending] = Spending
     """What the conversation has cost so far."""
+    begin: Callable[[str], None] = lambda run: None
+    """Called before each question with the name of its run."""
+    clock: Clock = field(default_factory=Clock)
+    """Of the kernel's time limits: whoever plays a question stops it while the person is asked."""
+    judged: bool = True
+    """Whether anybody judges answers: otherwise none is stored, and no kernel boots for its re-run."""
     confined: bool = True
     """Whether kernels are in a sandbox. Elsewhere no program of another session is run."""
     history: list[Exchange] = field(default_factory=list)
@@ -152,13 +76,19 @@ class Session:
     _last: tuple[Task, Outcome] | None = None
     _own: frozenset[int | None] = frozenset()
     """Candidates that this session stored."""
+    _standby: Standby = field(default_factory=Standby)
 
     def ask(self, query: str) -> Stream[Outcome]:
         """One question, with the conversation before it in view. Raises EnvironmentFault."""
         self.open_budget()
-        task = self._task(query)
-        stream = self.engine.run(task, run=uuid.uuid4().hex[:12])
-        outcome = yield from self.desk.merge(stream, self.kernel.check)
+        task, run = self._task(query), uuid.uuid4().hex[:12]
+        self.begin(run)
+        stream = through(self.engine.run(task, run=run), self._foresee)
+        outcome: Outcome | None = None
+        try:
+            outcome = yield from self.desk.merge(stream, self.kernel.check)
+        finally:
+            self._standby.settle(outcome.stored if outcome else None)
         self._last = (task, outcome)
         self._own |= {outcome.stored}
         self._note(query, outcome)
@@ -171,7 +101,8 @@ class Session:
         """
         yield RerunStarted(entry.id)
         program = entry.solution.program
-        with closing(StartingKernel(lambda: self.boxes.start_readonly(entry.solution))) as kernel:
+        fresh = self._standby.take(entry.id)
+        with closing(fresh or StartingKernel(partial(self.boxes.start_readonly, entry.solution.hosts))) as kernel:
             yield CellStarted(program)
             result = yield from rest(kernel.run(program), CellResult("interrupted"))
             yield CellFinished(result)
@@ -198,6 +129,7 @@ class Session:
         outcome = self._last[1]
         if outcome.stored is not None:
             self.engine.store.settle(outcome.stored, False)
+            self._standby.drop(outcome.stored)
         for example in outcome.examples:
             self.engine.store.credit(example.id, False)
         self._last = None
@@ -217,7 +149,15 @@ class Session:
         self.kernel.restart()
 
     def close(self) -> None:
+        """Ends every kernel of the session."""
+        self._standby.close()
         self.kernel.close()
+
+    def _foresee(self, event: Event) -> Stream[str | None]:
+        """While an answer is judged, the kernel boots in which its program would have to prove itself."""
+        if self.judged and isinstance(event, AttemptFinished) and event.attempt.answer and event.attempt.program:
+            self._standby.foresee(partial(self.boxes.start_readonly, event.attempt.hosts))
+        return (yield event)
 
     def _task(self, query: str) -> Task:
         variables = _names(self._cells) if self.engine.keep_state else ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from .errors import Interrupted
+from .errors import Interrupted, NoSandbox
 from .events import Checked, Event, Output, Stream, TextDelta, Tick
 from .types import Attempt, CellResult, Entry, Example, Message, Reply, Solution, Task, Verdict
 
@@ -48,36 +48,50 @@ class ScriptedModel:
 
 
 class ScriptedKernel:
-    """Gives its results one by one, whatever code it is asked to run. An exception in the script is raised."""
+    """Gives its results one by one, whatever code it is asked to run. An exception in the script is raised.
+
+    Otherwise it keeps the laws of the port (tests/kernel/test_contract.py), unless `catches` is False: then it lets an
+    interruption through.
+    """
 
     def __init__(self, *script: CellResult | Exception, catches: bool = True) -> None:
         self.catches = catches
         self.script = list(script)
         self.ran: list[str] = []
+        self.seconds: list[float | None] = []
+        """The limit that each cell was given."""
         self.closed = 0
         self.restarts = 0
 
-    def run(self, code: str) -> Stream[CellResult]:
+    def run(self, code: str, seconds: float | None = None) -> Stream[CellResult]:
+        self._check()
         self.ran.append(code)
+        self.seconds.append(seconds)
         if not self.script:
             raise Exhausted("kernel")
-        item = self.script.pop(0)
+        item, said = self.script.pop(0), ""
         try:
             yield Tick()
             if isinstance(item, Exception):
                 raise item
-            yield Output(item.text)
+            said = item.text
+            yield Output(said)
         except Interrupted:
             if not self.catches:
                 raise
-            return CellResult("interrupted")
+            return CellResult("interrupted", said, reason="interrupted by the person", cause="person")
         return item
 
     def restart(self) -> None:
+        self._check()
         self.restarts += 1
 
     def close(self) -> None:
         self.closed += 1
+
+    def _check(self) -> None:
+        if self.closed:
+            raise NoSandbox("the kernel is closed", "start another one")
 
 
 class MemoryStore:

@@ -12,6 +12,7 @@ JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | Non
 
 Finish = Literal["stop", "length", "filter", "interrupted"]
 CellStatus = Literal["ok", "error", "timeout", "interrupted", "oom", "killed", "gone"]
+CellCause = Literal["", "exception", "output", "deadline", "person", "memory", "exit", "sandbox"]
 FaultKind = Literal["code", "package", "format", "data", "api", "auth", "blocked", "sandbox", "refusal", "interrupted"]
 End = Literal["answered", "turn_limit", "no_progress", "provider", "refusal", "budget", "interrupted"]
 Status = Literal["solved", "unsolved", "unverified", "budget", "interrupted"]
@@ -102,6 +103,31 @@ class CellError:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """An HTML table that a cell displayed, as text; foreign, like all text of a cell."""
+
+    columns: tuple[str, ...]
+    """Empty where the table has no head."""
+    rows: tuple[tuple[str, ...], ...]
+    """The first ones, each cut to the same bounded number of bounded cells."""
+    total: int
+    """Rows there were, those left out included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A file that a run made, kept on the person's machine."""
+
+    path: str
+    """Where it is, as the person can open it."""
+    name: str
+    """As the code called it; for a display: figure-1.png and the like."""
+    kind: str
+    """Its media type: image/png."""
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class CellResult:
     status: CellStatus
     text: str = ""
@@ -118,6 +144,15 @@ class CellResult:
     """The kernel was restarted: variables are gone."""
     omitted: int = 0
     """Characters of `text` that were left out."""
+    cause: CellCause = ""
+    """What ended the cell before its end; empty after ok. An error by "output" wrote more than a cell may."""
+    whole: str = ""
+    """Where code finds all of `text` as a file, in case some was left out and it could be kept."""
+    survived: tuple[str, ...] = ()
+    """Variables that a cell stopped half way left behind; told after timeout, interrupted and error by "output"."""
+    files: tuple[Saved, ...] = ()
+    """What the cell made or changed for the person: displays, files in the working directory, the whole output."""
+    tables: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +263,11 @@ class Attempt:
     @property
     def results(self) -> tuple[CellResult, ...]:
         return tuple(turn.result for turn in self.turns if turn.result)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Those that answered, in order."""
+        return tuple(dict.fromkeys(a.host for result in self.results for a in result.accesses if a.status))
 
     @property
     def program(self) -> tuple[str, ...]:
@@ -354,3 +394,9 @@ class Outcome:
     @property
     def turns(self) -> int:
         return sum(len(attempt.turns) for attempt in self.attempts)
+
+    @property
+    def files(self) -> tuple[Saved, ...]:
+        """What was saved for the person, each path once, in its last state."""
+        results = (result for attempt in self.attempts for result in attempt.results)
+        return tuple({file.path: file for result in results for file in result.files}.values())

@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING
 
 from . import prompts
 from .budget import Budget, Metered
+from .clock import Clock
 from .config import Config, TierConfig
-from .desk import Desk
+from .desk import WARNING, Desk
 from .engine import Engine, Tier
 from .errors import UsageFault
 from .models.choose import Choice, Declared, choose
+from .outbox import FolderOutbox
 from .ports import Judge, Model
 from .sandboxes import Sandboxes
-from .session import Session, StartingKernel
+from .session import Session
+from .starting import StartingKernel
 from .types import Attachment, Price
 
 if TYPE_CHECKING:
@@ -40,19 +43,23 @@ def open_session(
     person: bool = False,
     unsafe_local: bool = False,
     files: Sequence[Attachment] = (),
+    clock: Clock | None = None,
 ) -> Iterator[Session]:
     """A session whose kernel already boots in the background. Leaving the block ends the kernel.
 
     `chat`: the kernel keeps its state from question to question. `person`: somebody is there to judge answers.
+    `clock` counts the seconds of cells; whoever asks the person stops it.
     Raises NoModel before anything is started, UsageFault for settings that do not fit.
     """
     choices = choices_of(config)
-    desk = Desk()
-    boxes = Sandboxes(config, desk.notice, tuple(files), unsafe_local=unsafe_local)
+    desk, clock = Desk(), clock or Clock()
+    outbox = FolderOutbox(config.sandbox.files, lambda text: desk.notice(f"{WARNING}{text}"))
+    boxes = Sandboxes(config, desk.notice, tuple(files), unsafe_local=unsafe_local, outbox=outbox, clock=clock)
     store = store_of(config)
     kernel = StartingKernel(boxes.start, boxes.prepare)
+    budget = Budget(config.budget.question, config.budget.tokens)
+    session: Session | None = None
     try:
-        budget = Budget(config.budget.question, config.budget.tokens)
         models = Models(budget)
         engine = Engine(
             tiers=models.tiers(choices),
@@ -67,20 +74,24 @@ def open_session(
             portable=boxes.portable,
             keep_state=chat,
         )
-        yield Session(
+        session = Session(
             engine,
             kernel,
             boxes,
             desk,
-            boxes.apis,
-            tuple(files),
-            now,
-            budget.open,
-            lambda: budget.total,
-            not unsafe_local,
+            apis=boxes.apis,
+            files=tuple(files),
+            now=now,
+            open_budget=budget.open,
+            total=lambda: budget.total,
+            begin=outbox.begin,
+            clock=clock,
+            judged=judge_choice(config, choices) is not None or (person and config.judge.model != "none"),
+            confined=not unsafe_local,
         )
+        yield session
     finally:
-        kernel.close()
+        (session or kernel).close()
         store.close()
 
 

@@ -14,7 +14,7 @@ import pytest
 from ecoassist.errors import NoSandbox
 from ecoassist.kernel.box import DockerBox
 from ecoassist.kernel.docker import connect
-from ecoassist.kernel.image import ensure
+from ecoassist.kernel.image.image import ensure
 from ecoassist.kernel.settings import BASE_IMAGE, BoxSettings
 
 WHY_NOT = pytest.StashKey[str]()

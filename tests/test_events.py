@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import typing
 from collections.abc import Callable
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from ecoassist import events as ev
 from ecoassist.errors import Interrupted
@@ -20,13 +23,26 @@ from ecoassist.types import (
     Outcome,
     Question,
     Reply,
+    Saved,
     Spending,
+    Table,
     Turn,
     Usage,
     Verdict,
 )
 
-RESULT = CellResult("error", "out", "", CellError("KeyError", "'x'", "tb"), accesses=(Access("h", "GET", "/p", 200),))
+RESULT = CellResult(
+    "error",
+    "out",
+    "",
+    CellError("KeyError", "'x'", "tb"),
+    accesses=(Access("h", "GET", "/p", 200),),
+    cause="exception",
+    whole="/tmp/output-1.txt",
+    survived=("a", "df"),
+    files=(Saved("ecoassist-files/1a/figure-1.png", "figure-1.png", "image/png", 12),),
+    tables=(Table(("", "city"), (("0", "Oslo"), ("1", "Rome")), 2), Table((), ((),), 9)),
+)
 REPLY = Reply("hi", "length", Usage(1, 2, 3), Spending(None, 1, 2, 1, False), "m")
 ATTEMPT = Attempt(
     "cheap",
@@ -64,6 +80,13 @@ def test_an_event_survives_json(event: ev.Event) -> None:
     line = ev.encode(event)
     assert "\n" not in line
     assert ev.decode(line) == event
+
+
+@given(st.from_type(CellResult))
+def test_any_result_of_a_cell_survives_json(result: CellResult) -> None:
+    times = [result.seconds, *(access.seconds for access in result.accesses)]
+    assume(not any(map(math.isnan, times)))  # which equals nothing, not even itself
+    assert ev.decode(ev.encode(ev.CellFinished(result))) == ev.CellFinished(result)
 
 
 def test_every_member_of_the_vocabulary_is_tried() -> None:

@@ -57,6 +57,13 @@ def test_the_development_pins_include_the_pins_the_demo_runs_on() -> None:
     assert {name: version for name, version in run.items() if dev.get(name) != version} == {}
 
 
+def test_the_flavours_of_the_sandbox_agree_on_what_both_have() -> None:
+    core, data = (versions(ROOT / f"sandbox/requirements/{flavour}.txt") for flavour in ("core", "data"))
+    assert core
+    assert {name: version for name, version in core.items() if data.get(name) != version} == {}
+    assert {"numpy", "pandas", "matplotlib", "openpyxl"} <= data.keys() - core.keys()
+
+
 def test_every_dependency_of_the_package_is_pinned_within_its_bounds() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pinned = versions(ROOT / "requirements/run.txt")

@@ -11,6 +11,7 @@ import threading
 
 import pytest
 
+from ecoassist.clock import Clock
 from ecoassist.errors import Interrupted
 from ecoassist.events import Event, Notice, Stream, Tick, ask
 from ecoassist.play import Stop, play
@@ -74,7 +75,7 @@ def test_ctrl_c_twice_leaves_a_stream_that_outlives_its_time_limit() -> None:
                 os.kill(os.getpid(), signal.SIGINT)
                 os.kill(os.getpid(), signal.SIGINT)
 
-    stop = Stop(5, clock=iter(range(100)).__next__)
+    stop = Stop(5, Clock(iter(range(100)).__next__))
     with pytest.raises(KeyboardInterrupt):
         play(stubborn(), stop=stop)
     assert stop.why == "timeout"
@@ -93,7 +94,7 @@ def test_an_interruption_waits_for_a_fleeting_event() -> None:
 
 def test_a_deadline_interrupts_and_says_so() -> None:
     now = iter(range(1_000))
-    stop = Stop(5, clock=lambda: float(next(now)))
+    stop = Stop(5, Clock(lambda: float(next(now))))
     assert play(waiting(), stop=stop) == "interrupted"
     assert stop.why == "timeout"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -15,9 +16,23 @@ from ecoassist.errors import NoSandbox
 from ecoassist.events import LETTER, RERUN, Notice, Stream, Tick
 from ecoassist.play import Stop, play
 from ecoassist.ports import Kernel
-from ecoassist.session import CLOSE_SECONDS, Session, StartingKernel
+from ecoassist.session import Session
+from ecoassist.starting import CLOSE_SECONDS, StartingKernel
 from ecoassist.testing import FixedJudge, MemoryStore, Recorder, ScriptedKernel, ScriptedModel
-from ecoassist.types import Access, Answer, Api, Attachment, CellResult, Entry, Message, Reply, Solution
+from ecoassist.types import (
+    Access,
+    Answer,
+    Api,
+    Attachment,
+    Attempt,
+    CellResult,
+    Entry,
+    Message,
+    Reply,
+    Solution,
+    Task,
+    Verdict,
+)
 
 OK = CellResult("ok", "4\n")
 DONE = "It is 4.\nANSWER: 4"
@@ -30,16 +45,21 @@ def code(source: str) -> str:
 class ScriptedBoxes:
     """Boxes whose kernels are scripted; `boot` may wait or fail."""
 
-    def __init__(self, *kernels: ScriptedKernel, prepare: Callable[[], object] = lambda: None) -> None:
-        self.kernels, self.prepare = list(kernels), prepare
-        self.readonly: list[Solution] = []
+    def __init__(
+        self,
+        *kernels: ScriptedKernel,
+        fresh: Sequence[ScriptedKernel] = (),
+        prepare: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.kernels, self.fresh, self.prepare = list(kernels), list(fresh), prepare
+        self.readonly: list[tuple[str, ...]] = []
 
     def start(self) -> Kernel:
         return self.kernels.pop(0)
 
-    def start_readonly(self, solution: Solution) -> Kernel:
-        self.readonly.append(solution)
-        return self.kernels.pop(0)
+    def start_readonly(self, hosts: tuple[str, ...]) -> Kernel:
+        self.readonly.append(hosts)
+        return self.fresh.pop(0) if self.fresh else ScriptedKernel()
 
 
 def session(
@@ -214,7 +234,7 @@ def test_a_box_that_dies_between_two_questions_costs_the_variables_and_not_the_c
 )
 def test_a_rerun_settles_a_candidate_in_a_fresh_kernel(result: CellResult, green: bool | None, state: str) -> None:
     kernel = ScriptedKernel(result)
-    boxes = ScriptedBoxes(ScriptedKernel(), kernel)
+    boxes = ScriptedBoxes(ScriptedKernel(), fresh=[kernel])
     it = session(ScriptedModel(), boxes)
     store = it.engine.store
     assert isinstance(store, MemoryStore)
@@ -224,7 +244,7 @@ def test_a_rerun_settles_a_candidate_in_a_fresh_kernel(result: CellResult, green
     assert store.rows[1].state == state
     assert kernel.ran == ["print(4)"]
     assert kernel.closed == 1
-    assert boxes.readonly == [entry.solution]
+    assert boxes.readonly == [entry.solution.hosts]
     assert re.fullmatch(RERUN, "".join(LETTER.get(type(event), "") for event in recorder.events))
 
 
@@ -253,3 +273,80 @@ def test_notices_of_other_threads_come_into_the_stream() -> None:
     recorder = Recorder()
     play(it.ask("q"), [recorder])
     assert Notice("building the image") in recorder.events
+
+
+class Judging(FixedJudge):
+    """Thinks until `go`."""
+
+    def __init__(self, go: threading.Event, verdict: bool) -> None:
+        super().__init__(verdict)
+        self.go = go
+
+    def judge(self, task: Task, attempts: Sequence[Attempt]) -> Stream[Verdict]:
+        while not self.go.is_set():
+            yield Tick()
+        return (yield from super().judge(task, attempts))
+
+
+class Foreseeing(ScriptedBoxes):
+    """Says when a kernel for a re-run was asked for."""
+
+    def __init__(self, kernel: ScriptedKernel, *fresh: ScriptedKernel) -> None:
+        super().__init__(kernel, fresh=fresh)
+        self.asked = threading.Event()
+
+    def start_readonly(self, hosts: tuple[str, ...]) -> Kernel:
+        kernel = super().start_readonly(hosts)
+        self.asked.set()
+        return kernel
+
+
+def test_the_kernel_of_the_rerun_boots_while_the_judge_thinks_and_serves_once() -> None:
+    first, again = ScriptedKernel(OK), ScriptedKernel(OK)
+    boxes = Foreseeing(ScriptedKernel(replace(OK, accesses=(Access("api.w", "GET", status=200),))), first, again)
+    it = session(ScriptedModel(code("print(4)"), DONE), boxes)
+    it.engine.judge = Judging(boxes.asked, True)
+    assert play(it.ask("q"), stop=Stop(15)).status == "solved"
+    assert boxes.readonly == [("api.w",)]
+    (entry,) = it.pending()
+    play(it.rerun(entry), stop=Stop(15))
+    assert (first.ran, first.closed) == (["print(4)"], 1)
+    play(it.rerun(entry), stop=Stop(15))
+    assert (first.ran, again.ran, again.closed) == (["print(4)"], ["print(4)"], 1)
+
+
+def test_a_kernel_that_was_foreseen_goes_when_nothing_is_stored() -> None:
+    spare = ScriptedKernel()
+    boxes = Foreseeing(ScriptedKernel(OK), spare)
+    it = session(ScriptedModel(code("x"), DONE), boxes)
+    it.engine.judge = Judging(boxes.asked, False)
+    assert play(it.ask("q"), stop=Stop(15)).status == "unsolved"
+    for thread in threading.enumerate():
+        if thread.name == "standby-close":
+            thread.join(15)
+    assert (spare.ran, spare.closed) == ([], 1)
+
+
+def test_a_session_ends_the_kernels_that_no_rerun_took() -> None:
+    main, spare = ScriptedKernel(OK), ScriptedKernel()
+    boxes = Foreseeing(main, spare)
+    it = session(ScriptedModel(code("x"), DONE), boxes)
+    it.engine.judge = Judging(boxes.asked, True)
+    assert play(it.ask("q"), stop=Stop(15)).stored
+    it.close()
+    assert (main.closed, spare.closed) == (1, 1)
+
+
+def test_where_nobody_judges_no_kernel_boots_for_a_rerun() -> None:
+    boxes = Foreseeing(ScriptedKernel(OK), ScriptedKernel())
+    it = session(ScriptedModel(code("x"), DONE), boxes)
+    it.judged = False
+    play(it.ask("q"), stop=Stop(15))
+    assert not boxes.asked.wait(0.2)
+
+
+def test_an_answer_without_a_program_needs_no_second_kernel() -> None:
+    boxes = Foreseeing(ScriptedKernel())
+    it = session(ScriptedModel(DONE), boxes)
+    play(it.ask("q"), stop=Stop(15))
+    assert boxes.readonly == []

@@ -53,7 +53,7 @@ def context_of_the_checkout() -> dict[str, bytes]:
 
 def test_the_wheel_carries_the_whole_build_context(wheel: Path) -> None:
     context = context_of_the_checkout()
-    assert {"Dockerfile", "sandbox/relay.py", "sandbox/requirements/core.txt"} <= set(context)
+    assert {"Dockerfile", "sandbox/relay/__main__.py", "sandbox/requirements/core.txt"} <= set(context)
     with zipfile.ZipFile(wheel) as archive:
         carried = {
             name.removeprefix("ecoassist/_image/"): archive.read(name)
@@ -80,7 +80,7 @@ def test_the_source_distribution_can_be_worked_on(built: Path) -> None:
 
 
 def test_the_installed_package_finds_its_build_context(installed: Path, tmp_path: Path) -> None:
-    code = "from ecoassist.kernel.image import recipe; print(*recipe())"
+    code = "from ecoassist.kernel.image.recipe import recipe; print(*recipe())"
     found = run(str(installed), "-I", "-c", code, cwd=tmp_path).split()
     assert sorted(found) == sorted(context_of_the_checkout())
 

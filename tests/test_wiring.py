@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ecoassist.clock import Clock
 from ecoassist.config import load
 from ecoassist.demo.endpoint import Endpoint, Scripted
 from ecoassist.egress.policy import Override
@@ -136,3 +137,13 @@ def test_the_time_is_told_with_its_weekday_and_zone() -> None:
     import re
 
     assert re.fullmatch(r"[A-Z][a-z]+, \d{1,2} [A-Z][a-z]+ \d{4}, \d\d:\d\d \(.+\)", now())
+
+
+def test_the_clock_that_stops_for_questions_is_the_one_that_counts_a_cell(tmp_path: Path) -> None:
+    clock = Clock()
+    with Endpoint({"weak": [Scripted("x")]}) as endpoint:
+        tier = f'[[tiers]]\nname = "weak"\nmodel = "weak"\nbase_url = "{endpoint.url}"\n'
+        with open_session(config(tmp_path, tier), unsafe_local=True, clock=clock) as session:
+            assert session.clock is clock
+            assert isinstance(session.boxes, Sandboxes)
+            assert session.boxes.clock is clock

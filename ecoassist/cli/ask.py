@@ -13,8 +13,11 @@ import typer
 from ecoassist.errors import EcoassistError, UsageFault
 
 from .common import (
+    CellSeconds,
     ConfigOption,
     FileOption,
+    FilesDir,
+    FlavourOption,
     MaxCost,
     UnsafeLocal,
     Verbose,
@@ -48,6 +51,9 @@ def ask(
     jsonl: Annotated[bool, typer.Option("--jsonl", help="The events of the run as lines of JSON on stdout.")] = False,
     timeout: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="Time limit of the question.")] = 300,
     max_cost: MaxCost = None,
+    cell_seconds: CellSeconds = None,
+    flavour: FlavourOption = None,
+    files_dir: FilesDir = None,
     unsafe_local: UnsafeLocal = False,
     verbose: Verbose = False,
     config: ConfigOption = None,
@@ -65,7 +71,7 @@ def ask(
     try:
         if json and jsonl:
             raise UsageFault("--json and --jsonl exclude each other", "name one of them")
-        settings = load_config(config, max_cost)
+        settings = load_config(config, max_cost, cell_seconds=cell_seconds, flavour=flavour, files=files_dir)
         _answer(out, stop, settings, _checked(query), file or [], unsafe_local=unsafe_local)
     except EcoassistError as caught:
         error = caught
@@ -151,7 +157,7 @@ def _answer(out: _Out, stop: Stop, config: Config, query: str, files: list[Path]
     if stop.requested:
         out.finish(None, None, stop)
         return
-    with open_session(config, unsafe_local=unsafe_local, files=attached) as session:
+    with open_session(config, unsafe_local=unsafe_local, files=attached, clock=stop.clock) as session:
         imported()
         try:
             outcome = play(session.ask(query), out.sinks, stop=stop)

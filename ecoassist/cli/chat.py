@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 from .common import (
     TERMINATED,
+    CellSeconds,
     ConfigOption,
     FileOption,
+    FilesDir,
+    FlavourOption,
     MaxCost,
     UnsafeLocal,
     Verbose,
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
 def chat(
     file: FileOption = None,
     max_cost: MaxCost = None,
+    cell_seconds: CellSeconds = None,
+    flavour: FlavourOption = None,
+    files_dir: FilesDir = None,
     unsafe_local: UnsafeLocal = False,
     verbose: Verbose = False,
     config: ConfigOption = None,
@@ -46,7 +52,8 @@ def chat(
     and keeps the conversation.
     """
     with reporting():
-        _converse(load_config(config, max_cost), file or [], unsafe_local=unsafe_local, verbose=verbose)
+        settings = load_config(config, max_cost, cell_seconds=cell_seconds, flavour=flavour, files=files_dir)
+        _converse(settings, file or [], unsafe_local=unsafe_local, verbose=verbose)
 
 
 def _converse(config: Config, files: list[Path], *, unsafe_local: bool, verbose: bool) -> None:
@@ -115,6 +122,7 @@ def _typed(config: Config) -> Iterator[str]:
     prompt: PromptSession[str] = PromptSession(
         history=_history(config.data / "history"),
         multiline=True,
+        enable_suspend=True,  # Ctrl-Z at the prompt; the kernel waits for fg
         key_bindings=keys,
         output=create_output(sys.stderr),
         prompt_continuation="… ",

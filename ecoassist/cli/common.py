@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from ecoassist.errors import EcoassistError
+from ecoassist.kernel.settings import Flavour
 
 if TYPE_CHECKING:
     from ecoassist.config import Config
@@ -25,6 +26,16 @@ FileOption = Annotated[
 ]
 MaxCost = Annotated[
     float | None, typer.Option("--max-cost", min=0, metavar="DOLLARS", help="Most that one question may cost.")
+]
+CellSeconds = Annotated[
+    float | None, typer.Option("--cell-seconds", metavar="SECONDS", help="Time limit of each cell. [default: 60]")
+]
+FlavourOption = Annotated[
+    Flavour | None, typer.Option("--flavour", help="What is installed in the sandbox. [default: core]")
+]
+FilesDir = Annotated[
+    Path | None,
+    typer.Option("--files-dir", metavar="DIR", help="Where files of a run are kept. [default: ecoassist-files]"),
 ]
 UnsafeLocal = Annotated[
     bool,
@@ -76,11 +87,11 @@ def imported() -> None:
     gc.enable()
 
 
-def load_config(path: Path | None, max_cost: float | None = None) -> Config:
-    """Raises UsageFault."""
+def load_config(path: Path | None, max_cost: float | None = None, **sandbox: object) -> Config:
+    """`sandbox`: settings of that section, None where the option is not given. Raises UsageFault."""
     from ecoassist.config import load
 
-    return load(path, max_cost=max_cost)
+    return load(path, max_cost=max_cost, sandbox=sandbox)
 
 
 def unicode(text: str) -> bool:

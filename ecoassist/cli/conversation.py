@@ -70,7 +70,7 @@ class Conversation:
         thread.start()
 
     def _ask(self, query: str) -> None:
-        stop = Stop()
+        stop = Stop(clock=self.session.clock)
         try:
             outcome = play(self.session.ask(query), [self.sink], self.person, stop)
         finally:

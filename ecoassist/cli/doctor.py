@@ -105,6 +105,7 @@ def _sandbox(config: Config, *, unsafe_local: bool) -> list[str]:
         version = play(kernel.run("import sys; print(sys.version.split()[0])"))
         lines = [f"!!  {header(unsafe_local=True)}"] if unsafe_local else [f"ok  sandbox: {image}"]
         lines.append(f"ok  kernel: Python {_printed(version)} answered in {version.seconds:.2f} s")
+        lines += [f"{'ok' if feature.here else '!!'}    {feature.text}" for feature in boxes.features()]
         if not unsafe_local:
             refused = _printed(play(kernel.run(PROBE)))
             if not refused.startswith("403"):

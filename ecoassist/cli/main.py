@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
@@ -14,7 +15,7 @@ import typer
 
 from ecoassist import __version__
 
-from . import ask, chat, demo, doctor, solutions
+from . import ask, chat, demo, doctor, kernel, sandbox, solutions
 from .common import TERMINATED
 
 app = typer.Typer(
@@ -29,12 +30,17 @@ app.command()(ask.ask)
 app.command()(chat.chat)
 app.command()(doctor.doctor)
 app.command()(demo.demo)
+app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(solutions.app, name="solutions")
+app.add_typer(kernel.app, name="kernel")
 
 GONE = 141
 """128 + SIGPIPE, as a shell counts it."""
 INTERNAL = 70
 """EX_SOFTWARE of sysexits.h."""
+ENVIRONMENT = 3
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""A full disk under stdout is no bug."""
 
 
 def _version(wanted: bool) -> None:
@@ -63,7 +69,10 @@ def main(app: Callable[[], object] = app) -> None:
     except SystemExit as end:
         # typer ends with 1 when whoever read us is gone; here that would mean: not solved
         sys.exit(GONE if isinstance(end.__context__, BrokenPipeError) else end.code)
-    except Exception:  # noqa: BLE001 - the outermost border
+    except Exception as error:  # noqa: BLE001 - the outermost border
+        if isinstance(error, OSError) and error.errno in FULL:
+            sys.stderr.write(f"ecoassist: cannot write: {error.strerror}\n  make room, then try again\n")
+            sys.exit(ENVIRONMENT)
         import traceback
 
         traceback.print_exc()

@@ -6,18 +6,22 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ecoassist.errors import NoSandbox
 from ecoassist.types import Attachment
 
 from .docker import HOME, RUN, Engine, connect
-from .image import ensure
-from .reaper import LABEL, owner, reap_in_background
-from .settings import LAUNCH, BoxSettings
+from .features import missing
+from .image.image import ensure
+from .launch import LAUNCH
+from .link.frames import Facts
+from .reaper import LABEL, owner, reap_in_background, remove_after
+from .settings import BoxSettings
 
 if TYPE_CHECKING:
-    from .mux import Mux, Serve
+    from .link.mux import Mux, Serve
 
 PYTHON = "/opt/venv/bin/python"
 COMMAND = [PYTHON, "-c", LAUNCH, "-f", "{connection_file}"]
@@ -29,25 +33,48 @@ ENVIRONMENT = {
     "TMPDIR": "/tmp",
     "IPYTHONDIR": "/tmp/.ipython",
     "MPLCONFIGDIR": "/tmp/.matplotlib",
-    "MPLBACKEND": "agg",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 PROXY = "http://127.0.0.1:3128"
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 CA_FILE = f"{RUN}/ca.pem"
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
+UNFILTERED = "the engine refused our seccomp profile: more system calls are open to code than they should be"
 PORTS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
 """Of a connection file, in the order of the numbers that stand for them inside."""
 
 
-class Containers:
-    """Starts containers. `notice` is told what takes long: looking for and building the image."""
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A container whose relay waits to be told what to do."""
 
-    def __init__(self, settings: BoxSettings, notice: Callable[[str], None] = lambda text: None) -> None:
+    stream: socket.socket
+    """It ends when this is closed."""
+    engine: Engine
+    container: str
+    """Its id."""
+
+
+class Containers:
+    """Starts containers, on `engine` or the one that the settings name.
+
+    `notice` is told what takes long: looking for and building the image; and warnings, which begin with "warning: ".
+    """
+
+    def __init__(
+        self,
+        settings: BoxSettings,
+        notice: Callable[[str], None] = lambda text: None,
+        engine: Engine | None = None,
+    ) -> None:
         self.settings, self._notice = settings, notice
         self._lock = threading.Lock()
-        self._engine: Engine | None = None
+        self._engine = engine
         self._image = ""
+        self._profile: str | None = None
+        self._told: set[str] = set()
+        self.facts = Facts()
+        """Of the sandbox that was booted last."""
 
     def prepare(self) -> str:
         """Finds the engine and the image, and builds the image if need be. Returns its name; again costs nothing.
@@ -66,7 +93,7 @@ class Containers:
         connection: Mapping[str, Any],
         sockets: Mapping[int, str],
         *,
-        started: Callable[[], socket.socket] | None = None,
+        started: Callable[[], Running] | None = None,
         serve: Serve | None = None,
         variables: Mapping[str, str] = {},
         ca_pem: bytes = b"",
@@ -74,25 +101,49 @@ class Containers:
     ) -> Mux:
         """Starts a container and the link into it, which listens at `sockets`.
 
-        `started`: gives the stream of a container that was started before. Raises NoSandbox, and leaves nothing then.
+        `started`: gives a container that was started before. Raises NoSandbox, and leaves nothing then.
         """
-        from .mux import Mux
+        from .link.mux import Mux
 
-        stream = (started or self.launch)()
+        running = (started or self.launch)()
         hello = _hello(connection, variables, bool(serve), ca_pem)
-        mux = Mux(stream, framed=True, hello=hello, channels=dict(sockets), files=files, serve=serve)
+        mux = Mux(running.stream, framed=True, hello=hello, channels=dict(sockets), files=files, serve=serve)
+        remove_after(mux.gone, running.engine, running.container)
         mux.start()  # closes the stream if it fails, and with that ends the container
+        self._tell(mux.facts)
         return mux
 
-    def launch(self) -> socket.socket:
-        """Starts a container whose relay waits to be told what to do. It ends when the returned stream is closed.
+    def _tell(self, facts: Facts) -> None:
+        """Warns of what a sandbox lacks, of each thing once."""
+        self.facts = facts
+        for text in missing(facts, self.settings):
+            if text not in self._told:
+                self._told.add(text)
+                self._notice(f"warning: {text}")
 
-        Raises NoSandbox, and leaves nothing then.
-        """
+    def launch(self) -> Running:
+        """Raises NoSandbox, and leaves nothing then."""
         image = self.prepare()
+        try:
+            return self._open(image)
+        except NoSandbox as error:
+            # podman takes the name of a file instead of a profile, and an engine without seccomp takes none
+            if self._profile == "" or "seccomp" not in str(error):
+                raise
+            self._profile = ""
+            self._notice(f"warning: {UNFILTERED} ({' '.join(str(error).split())[:200]})")
+        return self._open(image)
+
+    def _open(self, image: str) -> Running:
         engine = self._engine
         assert engine is not None
-        container = engine.create(image, self.settings, {LABEL: owner()})
+        try:
+            container = engine.create(image, self.settings, {LABEL: owner()}, profile=self._profile)
+        except NoSandbox:
+            if engine.has_image(image):
+                raise
+            ensure(engine, self.settings, self._notice)  # another process upgraded and removed ours meanwhile
+            container = engine.create(image, self.settings, {LABEL: owner()}, profile=self._profile)
         try:
             stream = engine.attach(container)
             try:
@@ -104,7 +155,17 @@ class Containers:
             with suppress(NoSandbox):  # the first failure is the one to tell
                 engine.remove(container)
             raise
-        return stream
+        return Running(stream, engine, container)
+
+
+def environment(variables: Mapping[str, str], *, proxied: bool, ca: bool) -> dict[str, str]:
+    """Of all that runs for code in a sandbox. `ca`: there is a certificate at CA_FILE."""
+    found = dict(ENVIRONMENT)
+    if proxied:
+        found.update(dict.fromkeys(PROXY_VARIABLES, PROXY), no_proxy="localhost,127.0.0.1")
+    if ca:
+        found.update(dict.fromkeys(CA_VARIABLES, CA_FILE))
+    return {**found, **variables}
 
 
 def _hello(
@@ -120,14 +181,9 @@ def _hello(
         "signature_scheme": connection["signature_scheme"],
         "kernel_name": "",
     }
-    environment = dict(ENVIRONMENT)
-    if proxied:
-        environment.update(dict.fromkeys(PROXY_VARIABLES, PROXY), no_proxy="localhost,127.0.0.1")
-    if ca_pem:
-        environment.update(dict.fromkeys(CA_VARIABLES, CA_FILE))
     return {
         "argv": COMMAND,
-        "env": {**environment, **variables},
+        "env": environment(variables, proxied=proxied, ca=bool(ca_pem)),
         "cwd": HOME,
         "rundir": RUN,
         "wipe": [HOME, "/tmp", "/dev/shm"],

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from ecoassist.errors import NoSandbox
 
 from .settings import BoxSettings
+from .sources import seccomp
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -140,9 +141,12 @@ class Engine:
                 return False
             return True
 
-    def create(self, image: str, settings: BoxSettings, labels: Mapping[str, str]) -> str:
+    def create(
+        self, image: str, settings: BoxSettings, labels: Mapping[str, str], *, profile: str | None = None
+    ) -> str:
         """A hardened container, not yet started, which removes itself when it ends. Returns its id.
 
+        `profile` is a seccomp profile as JSON; empty: the engine's own; None: ours.
         Standard input closes with the first attached connection: that is how the container learns of our death. The
         docker package asks for that only with detach=False.
         """
@@ -155,10 +159,47 @@ class Engine:
                 stdin_open=True,
                 environment={},
                 labels=dict(labels),
-                host_config=self.api.create_host_config(**_limits(settings)),
+                host_config=self.api.create_host_config(
+                    **self.limits(settings, seccomp() if profile is None else profile)
+                ),
                 use_config_proxy=False,  # proxies of the person's docker configuration may hold passwords
             )
             return str(container["Id"])
+
+    def limits(self, settings: BoxSettings, profile: str) -> dict[str, Any]:
+        """No network, no capabilities, nothing writable but bounded memory, nothing of the host."""
+        from docker.types import LogConfig, Ulimit
+
+        scratch = "rw,nosuid,nodev,size=256m,nr_inodes=20k"
+        ours = "uid=10001,gid=10001,mode=0700"
+        return {
+            "network_mode": "none",
+            "read_only": True,
+            "cap_drop": ["ALL"],
+            "security_opt": ["no-new-privileges:true", *([f"seccomp={profile}"] if profile else [])],
+            "pids_limit": settings.pids,
+            "mem_limit": settings.memory,
+            "memswap_limit": settings.memory,  # equal: no swap
+            "nano_cpus": round(settings.cpus * 1e9),
+            "ipc_mode": "private",
+            "shm_size": "16m",
+            "tmpfs": {
+                "/tmp": f"{scratch},mode=1777",
+                HOME: f"{scratch},{ours}",
+                RUN: f"rw,nosuid,nodev,noexec,size=4m,{ours}",
+                "/dev/shm": "rw,nosuid,nodev,noexec,size=16m",
+            },
+            "ulimits": [
+                Ulimit(name="nofile", soft=1024, hard=1024),
+                Ulimit(name="core", soft=0, hard=0),
+                Ulimit(name="fsize", soft=1 << 30, hard=1 << 30),
+                Ulimit(name="msgqueue", soft=0, hard=0),  # a queue would outlive a restart
+            ],
+            "oom_score_adj": 500,
+            "log_config": LogConfig(type="none"),  # standard output is the link: it must not be written to disk
+            "auto_remove": True,
+            "init": False,
+        }
 
     def attach(self, container: str) -> socket.socket:
         """The container's standard streams, as a plain socket of our own. Before start, so that nothing is lost."""
@@ -196,38 +237,3 @@ class Engine:
 
     def close(self) -> None:
         self.api.close()
-
-
-def _limits(settings: BoxSettings) -> dict[str, Any]:
-    """No network, no capabilities, nothing writable but bounded memory, nothing of the host."""
-    from docker.types import LogConfig, Ulimit
-
-    scratch = "rw,nosuid,nodev,size=256m,nr_inodes=20k"
-    ours = "uid=10001,gid=10001,mode=0700"
-    return {
-        "network_mode": "none",
-        "read_only": True,
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true"],
-        "pids_limit": settings.pids,
-        "mem_limit": settings.memory,
-        "memswap_limit": settings.memory,  # equal: no swap
-        "nano_cpus": round(settings.cpus * 1e9),
-        "ipc_mode": "private",
-        "shm_size": "16m",
-        "tmpfs": {
-            "/tmp": f"{scratch},mode=1777",
-            HOME: f"{scratch},{ours}",
-            RUN: f"rw,nosuid,nodev,noexec,size=4m,{ours}",
-            "/dev/shm": "rw,nosuid,nodev,noexec,size=16m",
-        },
-        "ulimits": [
-            Ulimit(name="nofile", soft=1024, hard=1024),
-            Ulimit(name="core", soft=0, hard=0),
-            Ulimit(name="fsize", soft=1 << 30, hard=1 << 30),
-        ],
-        "oom_score_adj": 500,
-        "log_config": LogConfig(type="none"),  # standard output is the link: it must not be written to disk
-        "auto_remove": True,
-        "init": False,
-    }

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,14 +16,17 @@ from typing import TYPE_CHECKING, Any
 from ecoassist.errors import NoSandbox
 from ecoassist.types import Access, Attachment
 
-from .host import Death
-from .reaper import private_folder, reap_folders
-from .settings import LAUNCH
+from .cell.host import Death
+from .guard import Guard
+from .launch import LAUNCH
+from .link.files import WorkFiles
+from .reaper import reap_folders
+from .workdir import LocalFiles
 
 if TYPE_CHECKING:
-    from ecoassist.ports import Kernel
+    from ecoassist.ports import Kernel, Outbox
 
-    from .mux import Serve
+    from .link.mux import Serve
 
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SYSTEMROOT")
 """What a program needs to run. Everything else in the environment may be a secret."""
@@ -30,10 +34,13 @@ COMMAND = [sys.executable, "-c", LAUNCH, "-f", "{connection_file}"]
 
 
 class LocalBox:
-    """Makes kernels as processes of this machine; `environ` is where PASSED_ON is taken from."""
+    """Makes kernels as processes of this machine; `environ` is where PASSED_ON is taken from.
 
-    def __init__(self, environ: Mapping[str, str], cell_seconds: float = 60.0) -> None:
-        self._environ, self._cell_seconds = environ, cell_seconds
+    `cell_seconds` and `output_bytes` are as in BoxSettings.
+    """
+
+    def __init__(self, environ: Mapping[str, str], cell_seconds: float = 60.0, output_bytes: int = 16 << 20) -> None:
+        self._environ, self._cell_seconds, self._output_bytes = environ, cell_seconds, output_bytes
 
     def prepare(self) -> str:
         """Raises NoSandbox when ipykernel is not installed."""
@@ -50,36 +57,48 @@ class LocalBox:
         ca_pem: bytes = b"",
         files: Sequence[Attachment] = (),
         accesses: Callable[[], tuple[Access, ...]] = tuple,
+        outbox: Outbox | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> Kernel:
         """A kernel in a new process and a new working directory, which close() removes. Raises NoSandbox.
 
         `serve` and `ca_pem` have no use here: the process reaches the network by itself.
         """
         self.prepare()
-        from .cells import CellKernel
-        from .host import make_host
+        from .cell.cells import CellKernel
+        from .cell.host import make_host
 
-        folder = private_folder()
-        work = folder / "work"
+        guard = Guard()
+        folder = guard.folder
+        work, spool = folder / "work", folder / "spool"
         guarded = _provisioner_class()
 
         def provision(**traits: Any) -> Any:
             made = guarded(**traits)
-            made.before = partial(_fill, work, files)
+            made.before, made.files = partial(_fill, work, spool, files), partial(LocalFiles, work, spool)
+            made.guard = guard
             return made
 
         kept = {name: self._environ[name] for name in PASSED_ON if name in self._environ}
         kept |= {"IPYTHONDIR": str(folder / "ipython"), "MPLBACKEND": "agg", **variables}
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        host = make_host(folder, COMMAND, provision, {"env": kept, "cwd": str(work), **quiet})
-        return CellKernel(host, seconds=self._cell_seconds, accesses=accesses)
+        host = make_host(guard, COMMAND, provision, {"env": kept, "cwd": str(work), **quiet})
+        return CellKernel(
+            host,
+            seconds=self._cell_seconds,
+            most=self._output_bytes,
+            accesses=accesses,
+            outbox=outbox,
+            clock=clock,
+        )
 
 
-def _fill(work: Path, files: Sequence[Attachment]) -> None:
-    """An empty working directory with the person's files."""
-    if work.exists():
-        shutil.rmtree(work)
-    work.mkdir(mode=0o700)
+def _fill(work: Path, spool: Path, files: Sequence[Attachment]) -> None:
+    """An empty working directory with the person's files, and an empty folder beside it for other files of ours."""
+    for folder in (work, spool):
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(mode=0o700)
     for file in files:
         if Path(file.name).name != file.name or file.name in ("", ".", ".."):
             raise NoSandbox(f"{file.name!r} is not a plain file name", "rename the file")
@@ -93,7 +112,8 @@ def _provisioner_class() -> type[Any]:
 
     class GuardedProvisioner(LocalProvisioner):
         before: Callable[[], None]
-        guard: subprocess.Popen[bytes] | None = None
+        files: Callable[[], WorkFiles]
+        guard: Guard
         code: int | None = None
 
         def death(self) -> Death | None:
@@ -110,31 +130,13 @@ def _provisioner_class() -> type[Any]:
 
         async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
             info = await super().launch_kernel(cmd, **kwargs)
-            self.guard = guard(self.pgid) if self.pgid else None
+            # ipykernel looks after its parent by itself, but only while Python code runs: not within one long call
+            self.guard.watch(self.pgid)
             return info
 
         async def wait(self) -> int | None:
             self.code = await super().wait()
-            guarding, self.guard = self.guard, None
-            if guarding is not None:
-                guarding.kill()
-                guarding.communicate()
+            self.guard.watch(None)
             return self.code
 
     return GuardedProvisioner
-
-
-def guard(group: int) -> subprocess.Popen[bytes]:
-    """A process that ends `group` when we die, however that happens: its standard input closes then.
-
-    ipykernel looks after its parent by itself, but only while Python code runs: not within one long call.
-    """
-    script = 'while read -r line; do :; done; kill -s KILL -- "-$0"'
-    return subprocess.Popen(
-        ["/bin/sh", "-c", script, str(group)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={},
-        start_new_session=True,
-    )

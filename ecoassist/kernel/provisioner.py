@@ -1,4 +1,4 @@
-"""The sandbox as jupyter_client knows kernels: also a notebook can run in it.
+"""The sandbox as jupyter_client knows kernels.
 
 Traps met: restart_kernel(now=True) calls kill() with restart=False, so the container may end in cleanup(restart=False)
 only; the manager deletes its socket files on a restart, so the mux listens anew; what the mux does must not run on the
@@ -8,7 +8,6 @@ caller's event loop, or blocking clients deadlock.
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -17,29 +16,26 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 
-from .container import PORTS, Containers
-from .host import Death
-from .reaper import private_folder
-from .settings import BoxSettings
+from .cell.host import Death
+from .container import PORTS
+from .guard import Guard
+from .link.files import WorkFiles
 
 if TYPE_CHECKING:
-    from .mux import Mux
+    from .link.mux import Mux
 
 Boot: TypeAlias = "Callable[[KernelConnectionInfo, dict[int, str]], Mux]"
 """Starts a container for this connection, its channels on these host sockets, and returns the started link to it."""
 
 
 class BoxProvisioner(KernelProvisionerBase):
-    """Runs the kernel in a container of its own.
+    """Runs the kernel in a container of its own, which `boot` makes."""
 
-    `boot` makes the container; without it (a kernelspec that names this provisioner) the settings are the defaults.
-    """
-
-    boot: Boot | None = None
+    boot: Boot
     mux: Mux | None = None
     folder: Path | None = None
     _launched = False
-    _own_folder = False
+    _guard: Guard | None = None
 
     @property
     def has_process(self) -> bool:
@@ -61,6 +57,10 @@ class BoxProvisioner(KernelProvisionerBase):
             return Death("oom", "the code used more memory than the sandbox allows")
         return Death("killed", f"the kernel process ended with exit code {mux.exit.code}")
 
+    def files(self) -> WorkFiles | None:
+        """Of the kernel's working directory; None where no container runs."""
+        return self.mux.files if self.mux is not None else None
+
     def leave(self) -> None:
         """Ends the container at once: it goes with its standard input."""
         if self.mux is not None:
@@ -69,7 +69,8 @@ class BoxProvisioner(KernelProvisionerBase):
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         manager: Any = self.parent
         if self.folder is None:
-            self.folder, self._own_folder = private_folder(), True
+            self._guard = Guard()
+            self.folder = self._guard.folder
         manager.transport, manager.ip = "ipc", str(self.folder / "k")
         for number, name in enumerate(PORTS, 1):
             setattr(manager, name, number)
@@ -80,12 +81,16 @@ class BoxProvisioner(KernelProvisionerBase):
         return await super().pre_launch(cmd=[*self.kernel_spec.argv, *arguments], **kwargs)
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
-        """Starts the container, or the kernel anew in the one that runs. The command is fixed in the container."""
-        if self.mux is not None:
+        """Starts a container, or the kernel anew in the one that runs. The command is fixed in the container."""
+        if self.mux is not None and not self.mux.gone.is_set():
             await asyncio.to_thread(self.mux.restart)
         else:
             sockets = {number: f"{self.folder}/k-{number}" for number in range(1, 6)}
-            self.mux = await asyncio.to_thread(self.boot or _default_boot, self.connection_info, sockets)
+            try:
+                self.mux = await asyncio.to_thread(self.boot, self.connection_info, sockets)
+            except BaseException:
+                self._remove_folder()  # a manager forgets what did not start
+                raise
         self._launched = True
         return self.connection_info
 
@@ -116,10 +121,9 @@ class BoxProvisioner(KernelProvisionerBase):
         mux, self.mux = self.mux, None
         if mux is not None:
             await asyncio.to_thread(mux.close)  # the container ends with its standard input
-        if self._own_folder and self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder = None
+        self._remove_folder()
 
-
-def _default_boot(connection: KernelConnectionInfo, sockets: dict[int, str]) -> Mux:
-    return Containers(BoxSettings()).boot(connection, sockets)
+    def _remove_folder(self) -> None:
+        if self._guard is not None:
+            self._guard.close()
+            self._guard = self.folder = None

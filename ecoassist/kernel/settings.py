@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 BASE_IMAGE = "python:3.12-slim"
 """The Dockerfile's own default."""
-LAUNCH = "import sys; sys.path.remove(''); from ipykernel.kernelapp import launch_new_instance; launch_new_instance()"
-"""Starts a kernel with the person's files out of its way: one may be called types.py. IPython puts their folder
-behind the standard library."""
+Flavour = Literal["core", "data"]
+"""What is installed: sandbox/requirements/FLAVOUR.txt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,5 +30,10 @@ class BoxSettings:
     pids: int = 128
     cell_seconds: float = 60.0
     """After this a cell is interrupted."""
+    output_bytes: int = 16 << 20
+    """After writing so much text and displays a cell is interrupted."""
+    flavour: Flavour = "core"
+    proxies: Mapping[str, str] = field(default_factory=dict)
+    """HTTPS_PROXY and the like of the host, for the image build alone. They may hold passwords."""
     registry_seconds: int = 20
     """How long a registry may take to say whether it has the base image."""

@@ -14,14 +14,16 @@ from rich.console import Console
 from rich.text import Text
 
 from ecoassist import events as ev
-from ecoassist.types import Attempt, CellResult, Outcome, Reply, Verdict
+from ecoassist.types import Attempt, CellResult, Outcome, Reply, Table, Verdict
 
-from . import words
+from . import tables, words
 from .plain import one_line, plain, tolerant
 from .status import StatusLine
 
 CODE_LINES = 8
 OUTPUT_LINES = 10
+CELL_FILES, RUN_FILES = 4, 20
+"""Saved files that are listed after a cell, and after a run."""
 ASCII = str.maketrans({"✓": "ok", "✗": "no", "·": "-", "│": "|", "…": "..."})
 """Where the console cannot show our own signs. A "?" in place of a tick would be the wrong verdict."""
 STATUS_STYLE = {"solved": "green", "unverified": "bold yellow", "interrupted": "yellow"}
@@ -196,12 +198,29 @@ class ConsoleSink:
         rows = words.output(result, None if self.verbose else OUTPUT_LINES)
         if rows:
             self._say("\n".join(f"    {row}" for row in rows), "dim", one_row=not self.verbose)
+        for table in result.tables:
+            self._table(table)
         if self.verbose and result.error:
             self._say(plain(result.error.traceback).strip("\n"), "dim")
         for line in words.blocked(result.accesses):
             self._say(f"  {line}", "yellow")
         lines = 0 if self.live or self.verbose else self._lines
         self._say("  " + words.cell(result, lines), "green" if result.status == "ok" else "red")
+        for line in words.saved(result.files, CELL_FILES):
+            self._say(f"  {line}", "dim")
+
+    def _table(self, table: Table) -> None:
+        """The text form of a display, seen as what it is."""
+        rows = None if self.verbose else tables.ROWS
+        if self.live:
+            from rich.padding import Padding
+
+            grid = tables.drawn(table, self.console.width - 4, rows, ascii=self.ascii)
+            self.console.print(Padding(grid, (0, 0, 0, 4), expand=False))
+        else:
+            self._say("\n".join(f"    {line}".rstrip() for line in tables.aligned(table, rows)))
+        if more := tables.more(table, rows):
+            self._say(f"    … {words.count(more, 'more row')}", "dim")
 
     def _verdict(self, verdict: Verdict) -> None:
         if verdict.solved:
@@ -222,6 +241,8 @@ class ConsoleSink:
         style = STATUS_STYLE.get(outcome.status, "bold red")
         if outcome.answer and not (outcome.answer.text == self._shown and self._together):
             self._answer(plain(outcome.answer.text).strip("\n"), rejected=outcome.status == "unsolved")
+        for line in words.saved(outcome.files, RUN_FILES):
+            self._say(line)
         if remark := words.remark(outcome):
             self._say(remark, style)
         width = self.console.width if self.live else 10_000

@@ -6,11 +6,10 @@ Version 1 of the object. Within a version fields are only added.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Literal
 
 from ecoassist.errors import BudgetSpent, EcoassistError, EnvironmentFault, UsageFault
-from ecoassist.types import JSON, Attempt, Outcome, Spending, Status, Verdict
+from ecoassist.types import JSON, Attempt, Outcome, Saved, Spending, Status, Verdict
 
 from .plain import escaped
 
@@ -50,7 +49,6 @@ def result(
     spending: Spending | None = None,
     seconds: float = 0.0,
     state: Literal["pending", "verified"] | None = None,
-    files: Sequence[str] = (),
     run: str = "",
 ) -> dict[str, JSON]:
     """The object of `--json`. There is always one: without an outcome, the outcome's fields are null or empty.
@@ -71,7 +69,7 @@ def result(
         "solution_used": used,
         "solution_stored": stored,
         "solution_state": (state or "pending") if stored is not None else None,
-        "files": list(files),
+        "files": [_file(file) for file in outcome.files] if outcome else [],
         "cost": _cost(outcome.spending if outcome else spending or Spending()),
         "seconds": round(outcome.seconds if outcome else seconds, 3),
         "run": outcome.run if outcome else run,
@@ -104,6 +102,10 @@ def _verdict(verdict: Verdict) -> dict[str, JSON]:
 
 def _attempt(attempt: Attempt) -> dict[str, JSON]:
     return {"tier": attempt.tier, "model": attempt.model, "turns": len(attempt.turns), "end": attempt.end}
+
+
+def _file(file: Saved) -> dict[str, JSON]:
+    return {"path": file.path, "name": file.name, "type": file.kind, "size": file.size}
 
 
 def _cost(spending: Spending) -> dict[str, JSON]:

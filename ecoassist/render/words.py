@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 
-from ecoassist.types import Access, CellResult, CellStatus, End, Example, Outcome, Spending, Verdict
+from ecoassist.types import Access, CellResult, CellStatus, End, Example, Outcome, Saved, Spending, Verdict
 
 from .plain import one_line, plain
+from .tables import without
 
 DOT = " · "
+BLOCKED = 8
+"""Refusals of a cell that are said one by one."""
 OUTSIDE = "runs on this machine, outside any sandbox; it can read your files and your keys"
 """What to know of code under --unsafe-local."""
 MARK: dict[bool | None, str] = {True: "✓", False: "✗", None: "?"}
@@ -66,6 +69,14 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s"
 
 
+def size(octets: int) -> str:
+    """Bytes to two significant digits at least: 12 kB, 1.2 MB."""
+    if octets < 1_000:
+        return count(octets, "byte")
+    unit, amount = ("kB", octets / 1e3) if octets < 999_500 else ("MB", octets / 1e6)
+    return f"{amount:.1f} {unit}" if amount < 9.95 else f"{amount:,.0f} {unit}"
+
+
 def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
@@ -106,18 +117,31 @@ def escalated(tier: str, verdict: Verdict, to: str) -> str:
 
 
 def blocked(accesses: Iterable[Access]) -> tuple[str, ...]:
-    """One line for each thing that the network refused."""
-    refused = (f"blocked: {one_line(a.host)}: {one_line(a.refused)}" for a in accesses if a.refused)
-    return tuple(dict.fromkeys(refused))
+    """One line for each thing that the network refused: the first ones."""
+    refused = dict.fromkeys(f"blocked: {one_line(a.host)}: {one_line(a.refused)}" for a in accesses if a.refused)
+    return _first(tuple(refused), BLOCKED, "blocked: {} more")
+
+
+def saved(files: Sequence[Saved], most: int) -> tuple[str, ...]:
+    """One line for each file that was kept for the person: where it is, what, how large."""
+    lines = (DOT.join((f"saved  {one_line(file.path)}", one_line(file.kind), size(file.size))) for file in files)
+    return _first(tuple(dict.fromkeys(lines)), most, "saved  {} more files")
+
+
+def _first(lines: tuple[str, ...], most: int, rest: str) -> tuple[str, ...]:
+    """At most about `most` lines; `rest` says how many there would be more."""
+    return lines if len(lines) <= most + 1 else (*lines[:most], rest.format(f"{len(lines) - most:,}"))
 
 
 def cell(result: CellResult, lines: int = 0) -> str:
     """How a cell ended, after how many seconds, and which hosts answered it. `lines` of code are said if not 0."""
     parts = [count(lines, "line") + " of code"] if lines else []
-    if result.error:
+    if result.error and result.cause in ("", "exception"):  # else the error is that of the stop
         parts.append(shortened(one_line(f"{result.error.name}: {result.error.message}"), 200))
-    elif result.status != "ok":
-        parts.append(one_line(result.reason) or CELL[result.status])
+    elif result.status != "ok" and not result.reason:
+        parts.append(CELL[result.status])
+    if result.reason:
+        parts.append(one_line(result.reason))
     parts.append(duration(result.seconds))
     answered = [f"{one_line(a.host)} {a.status}" for a in result.accesses if a.status is not None]
     hosts = list(dict.fromkeys(answered))
@@ -128,12 +152,16 @@ def cell(result: CellResult, lines: int = 0) -> str:
 
 
 def output(result: CellResult, last: int | None = None, width: int = 200) -> tuple[str, ...]:
-    """The lines that a cell printed, and its value; with `last`, only the last ones, shortened to `width`."""
+    """The lines that a cell printed, and its value; with `last`, only the last ones, shortened to `width`.
+
+    What the cell's tables say is then left out: they are shown by themselves.
+    """
     texts = (plain(text).strip("\n") for text in (result.text, result.value))
     lines = [line.rstrip() for text in texts if text.strip() for line in text.split("\n")]
     if last is None:
         left_out = [f"({result.omitted:,} characters left out)"] if result.omitted else []
         return (*lines, *left_out)
+    lines = list(without(lines, result.tables))
     above = [f"… {count(len(lines) - last, 'line')} above"] if len(lines) > last else []
     return (*above, *(shortened(line, width) for line in lines[-last:]))
 

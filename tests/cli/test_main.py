@@ -50,6 +50,16 @@ def test_a_reader_that_went_away_is_no_unsolved_question(tmp_path: Path) -> None
     assert (ran.returncode, ran.stderr) == (141, "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="takes a device that is always full")
+def test_a_full_disk_under_the_output_is_told_in_one_line_and_is_no_bug(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "ecoassist", "--version"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    told = "ecoassist: cannot write: No space left on device\n  make room, then try again\n"
+    assert (ran.returncode, ran.stderr) == (3, told)
+
+
 def test_ctrl_c_outside_a_question_ends_with_130(tmp_path: Path) -> None:
     ran = run_main("import os, signal; os.kill(os.getpid(), signal.SIGINT)", tmp_path)
     assert (ran.returncode, ran.stderr) == (130, "")

@@ -76,6 +76,9 @@ def test_doctor_runs_a_cell_in_a_container_and_tries_the_gate(run: Command, serv
     assert ran.code == 0, ran.out + ran.err
     assert re.search(r"ok  sandbox: ecoassist-sandbox:\w+", ran.out)
     assert re.search(r"ok  kernel: Python 3\.\d+\.\d+ answered in \d+\.\d\d s", ran.out)
+    for feature in ("memory: at most 1g", "system calls: filtered by seccomp", "network: none but the gate"):
+        assert f"ok    {feature}" in ran.out
+    assert "!!" not in ran.out
     assert re.search(r"ok  gate: 403 .*ecoassist\.invalid", ran.out), ran.out
 
 

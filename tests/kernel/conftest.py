@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import pytest
@@ -10,10 +14,12 @@ import pytest
 from ecoassist.errors import Interrupted
 from ecoassist.events import Event, Output, Stream
 from ecoassist.kernel.box import DockerBox
+from ecoassist.kernel.link.mux import Mux
 from ecoassist.kernel.local import LocalBox
 from ecoassist.kernel.settings import BoxSettings
 from ecoassist.ports import Kernel
 from ecoassist.types import CellResult
+from tests.kernel.peers import DEADLINE, HELLO, Connect, Peer
 
 T = TypeVar("T")
 
@@ -26,8 +32,15 @@ Run: TypeAlias = "Callable[..., CellResult]"
 def run() -> Run:
     """Runs a cell to its end, noting its events in `seen`; interrupts it upon the output `interrupt_at`."""
 
-    def run(kernel: Kernel, code: str, *, interrupt_at: str = "", seen: list[Event] | None = None) -> CellResult:
-        stream: Stream[CellResult] = kernel.run(code)
+    def run(
+        kernel: Kernel,
+        code: str,
+        *,
+        interrupt_at: str = "",
+        seen: list[Event] | None = None,
+        seconds: float | None = None,
+    ) -> CellResult:
+        stream: Stream[CellResult] = kernel.run(code, seconds)
         try:
             event = next(stream)
             while True:
@@ -86,3 +99,42 @@ def soon() -> Callable[[Callable[[], T]], T]:
         return answer
 
     return soon
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor() as pool:
+        yield pool
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Connect]:
+    """Makes a mux that is not started and its peer."""
+    made: list[tuple[Mux, Peer]] = []
+
+    def pair(**options: Any) -> tuple[Mux, Peer]:
+        ours, theirs = socket.socketpair()
+        options = {"framed": False, "hello": HELLO, "channels": {1: str(tmp_path / "k-1")}, **options}
+        made.append((Mux(ours, **options), Peer(theirs)))
+        return made[-1]
+
+    yield pair
+    for mux, peer in made:
+        mux.close()
+        peer.socket.close()
+        assert mux.gone.is_set()
+    assert not [thread for thread in threading.enumerate() if thread.name == "sandbox-link"]
+
+
+@pytest.fixture
+def connect(pair: Connect, pool: ThreadPoolExecutor) -> Connect:
+    """Makes a started mux and its peer."""
+
+    def connect(**options: Any) -> tuple[Mux, Peer]:
+        mux, peer = pair(**options)
+        starting = pool.submit(mux.start)
+        peer.greet(options.get("framed", False))
+        starting.result(DEADLINE)
+        return mux, peer
+
+    return connect

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 
 import pytest
@@ -17,6 +14,7 @@ from ecoassist.kernel.container import Containers
 from ecoassist.kernel.docker import Engine, connect
 from ecoassist.kernel.reaper import LABEL, owner
 from ecoassist.kernel.settings import BoxSettings
+from ecoassist.kernel.sources import seccomp
 from ecoassist.ports import Kernel
 from ecoassist.types import CellResult
 
@@ -68,7 +66,8 @@ def test_the_container_has_no_network_no_rights_no_mounts_and_nothing_to_write_o
     host, config = row["HostConfig"], row["Config"]
     assert host["NetworkMode"] == "none"
     assert (host["CapDrop"], host["CapAdd"], host["Privileged"]) == (["ALL"], None, False)
-    assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    no_new_privileges, profile = host["SecurityOpt"]
+    assert (no_new_privileges, profile) == ("no-new-privileges:true", f"seccomp={seccomp()}")
     assert (host["ReadonlyRootfs"], host["AutoRemove"], host["IpcMode"]) == (True, True, "private")
     assert (host["Memory"], host["MemorySwap"], host["NanoCpus"], host["PidsLimit"]) == (1 << 30, 1 << 30, 10**9, 128)
     assert not any((host["Binds"], host["PortBindings"], row["Mounts"]))
@@ -88,6 +87,113 @@ def test_code_is_nobody_and_reaches_nothing(start_box: Start, run: Run) -> None:
         result = run(kernel, f"import socket; socket.create_connection(({place!r}, 80), 3)")
         assert result.error
         assert "unreachable" in result.error.message
+
+
+REFUSED = """
+import ctypes, errno, os, platform
+libc = ctypes.CDLL(None, use_errno=True)
+calls = {  # number on x86_64, on aarch64, arguments
+    "add_key": (248, 217, ()), "request_key": (249, 218, ()), "keyctl": (250, 219, ()), "bpf": (321, 280, ()),
+    "perf_event_open": (298, 241, ()), "userfaultfd": (323, 282, (1,)), "io_uring_setup": (425, 425, ()),
+    "ptrace": (101, 117, ()), "process_vm_readv": (310, 270, ()), "process_vm_writev": (311, 271, ()),
+    "pidfd_getfd": (438, 438, ()), "kcmp": (312, 272, ()), "mount": (165, 40, ()), "umount2": (166, 39, ()),
+    "pivot_root": (155, 41, ()), "chroot": (161, 51, ()), "fsopen": (430, 430, ()), "open_tree": (428, 428, ()),
+    "move_mount": (429, 429, ()), "mount_setattr": (442, 442, ()), "unshare": (272, 97, (0x10000000,)),
+    "setns": (308, 268, ()), "open_by_handle_at": (304, 265, ()), "kexec_load": (246, 104, ()),
+    "init_module": (175, 105, ()), "finit_module": (313, 273, ()), "delete_module": (176, 106, ()),
+    "reboot": (169, 142, ()), "swapon": (167, 224, ()), "acct": (163, 89, ()), "quotactl": (179, 60, ()),
+    "syslog": (103, 116, ()), "settimeofday": (164, 170, ()), "sethostname": (170, 161, ()),
+    "fanotify_init": (300, 262, ()), "vmsplice": (278, 75, ()), "io_setup": (206, 0, ()), "sync": (162, 81, ()),
+    "shmget": (29, 194, (1, 4096, 0o1600)), "semget": (64, 190, ()), "msgget": (68, 186, ()),
+    "personality": (135, 92, (0x0040000,)), "clone": (56, 220, (0x10000000 | 17,)),
+}
+column = ["x86_64", "aarch64"].index(platform.machine())
+for name, numbers in calls.items():
+    ctypes.set_errno(0)
+    failed = libc.syscall(numbers[column], *numbers[2], *[0] * (6 - len(numbers[2]))) == -1
+    if not failed or ctypes.get_errno() != errno.EPERM:
+        print(name, ctypes.get_errno())
+libc.syscall(435, 0, 0), ctypes.get_errno() == errno.ENOSYS
+"""
+
+
+def test_system_calls_that_no_answer_needs_are_refused(start_box: Start, run: Run) -> None:
+    result = run(start_box(), REFUSED)
+    assert (result.text, result.value) == ("", "(-1, True)")
+
+
+SOCKETS = """
+import errno, socket
+made, other = set(), set()
+for family in range(47):
+    for kind in (1, 2, 3, 5, 6):
+        for protocol in (0, 1, 6, 17, 33, 132, 262):  # 33: DCCP, 132: SCTP, 262: MPTCP
+            try:
+                socket.socket(family, kind, protocol).close()
+                made.add((family, protocol))
+            except OSError as error:
+                if error.errno != errno.EPERM:
+                    other.add(family)
+for family in range(2, 47):
+    try:
+        socket.socketpair(family)
+    except OSError as error:
+        assert error.errno == errno.EPERM, family
+print(other - {1, 2, 10, 16})
+print(sorted({family for family, protocol in made}), max(protocol for family, protocol in made))
+"""
+
+
+def test_sockets_are_local_or_of_the_internet_s_common_protocols(start_box: Start, run: Run) -> None:
+    assert run(start_box(), SOCKETS).text == "set()\n[1, 2, 10, 16] 17\n"
+
+
+NEEDED = """
+import asyncio, concurrent.futures, mmap, os, shutil, signal, socket, sqlite3, subprocess, sys, threading
+from multiprocessing import shared_memory
+done = []
+thread = threading.Thread(target=done.append, args=("thread",)); thread.start(); thread.join()
+with concurrent.futures.ProcessPoolExecutor(2) as pool:
+    done += pool.map(abs, [-1, -2])
+done.append(subprocess.run("cp /etc/passwd p && tail -1 p | cut -d: -f1", shell=True, capture_output=True).stdout)
+process = await asyncio.create_subprocess_exec(sys.executable, "-c", "print(3)", stdout=subprocess.PIPE)
+done.append((await process.communicate())[0])
+memory = shared_memory.SharedMemory(create=True, size=4096); memory.close(); memory.unlink()
+database = sqlite3.connect("d.db"); database.execute("pragma journal_mode=wal"); database.execute("create table t(a)")
+database.close()
+os.mkfifo("f"); shutil.copy2("p", "q"); os.close(os.memfd_create("m")); os.close(os.pidfd_open(os.getpid()))
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(socket.if_nameindex())
+done
+"""
+
+
+def test_what_programs_commonly_do_is_open(start_box: Start, run: Run) -> None:
+    result = run(start_box(), NEEDED)
+    assert result.error is None
+    assert result.text == "[(1, 'lo')]\n"
+    assert result.value == r"['thread', 1, 2, b'sandbox\n', b'3\n']"
+
+
+class FileNamesOnly(Engine):
+    """As podman takes it: a profile is the name of a file."""
+
+    def create(
+        self, image: str, settings: BoxSettings, labels: Mapping[str, str], *, profile: str | None = None
+    ) -> str:
+        if profile != "":
+            raise NoSandbox("container create: opening seccomp profile failed: open {...}: file name too long")
+        return super().create(image, settings, labels, profile=profile)
+
+
+def test_an_engine_that_takes_no_profile_is_used_with_its_own_and_that_is_said(
+    engine: Engine, box_settings: BoxSettings
+) -> None:
+    said: list[str] = []
+    containers = Containers(box_settings, said.append, FileNamesOnly(engine.api))
+    for _ in range(2):
+        containers.launch().stream.close()
+    assert len([text for text in said if text.startswith("warning: the engine refused our seccomp profile")]) == 1
 
 
 def test_code_writes_only_to_bounded_memory(start_box: Start, run: Run) -> None:
@@ -196,50 +302,6 @@ def test_a_kernel_that_cannot_start_leaves_nothing(start_box: Start, engine: Eng
     with pytest.raises(NoSandbox):
         start_box(variables={"PATH\0": "not a name"})
     assert soon(lambda: set(dict(engine.containers(LABEL))) <= set(before))
-
-
-OWNER = """
-import sys, os
-from ecoassist.kernel.box import DockerBox
-from ecoassist.kernel.settings import BoxSettings
-kernel = DockerBox(eval(sys.argv[1])).start()
-print("up", flush=True)
-for event in kernel.run(sys.argv[2]):
-    if hasattr(event, "text"):
-        print(event.text, flush=True)
-input()
-"""
-BUSY = "print('busy', flush=True)\nimport time\ntime.sleep(0.2)\nsum(range(10**13))"
-DAEMON = "import subprocess; subprocess.Popen(['sleep', '600'], start_new_session=True); print('daemon', flush=True)"
-
-
-@pytest.mark.parametrize(
-    ("code", "end"),
-    [
-        ("print('idle')", signal.SIGKILL),
-        (BUSY, signal.SIGKILL),
-        (DAEMON, signal.SIGKILL),
-        ("print('idle')", signal.SIGTERM),
-        ("print('idle')", None),
-    ],
-    ids=["killed idle", "killed busy", "killed with a daemon inside", "terminated", "left without closing"],
-)
-def test_no_container_outlives_its_owner(
-    code: str, end: signal.Signals | None, engine: Engine, box_settings: BoxSettings, soon: Soon
-) -> None:
-    script = [sys.executable, "-c", OWNER, repr(box_settings), code]
-    with subprocess.Popen(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        assert process.stdin
-        assert process.stdout.readline() == "up\n"
-        assert process.stdout.readline()
-        assert containers_of(engine, process.pid)
-        if end is None:
-            process.stdin.close()
-        else:
-            process.send_signal(end)
-        process.wait(15)
-        assert soon(lambda: not containers_of(engine, process.pid))
 
 
 # ── as jupyter_client knows it ──────────────────────────────────────────────────────────────────────────────────────

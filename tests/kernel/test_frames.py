@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecoassist.kernel.frames import (
+from ecoassist.kernel.link.frames import (
     FROM_PEER,
     MAX_FRAME,
     Attached,
@@ -16,9 +16,9 @@ from ecoassist.kernel.frames import (
     Frames,
     KernelExit,
     Violation,
-    error_of,
     exit_of,
     pack,
+    started_of,
     window_of,
 )
 
@@ -61,7 +61,7 @@ def test_garbage_is_a_violation_or_frames_and_nothing_else(pieces: list[bytes]) 
 
 @given(st.binary(max_size=200))
 def test_payloads_are_read_or_refused(payload: bytes) -> None:
-    for read in (window_of, exit_of, error_of):
+    for read in (window_of, exit_of, started_of):
         try:
             read(payload)
         except Violation:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,8 +12,16 @@ from pathlib import Path
 import pytest
 
 from ecoassist.kernel.docker import Engine, connect
-from ecoassist.kernel.image import ensure
-from ecoassist.kernel.reaper import LABEL, dead, owner, private_folder, reap_containers, reap_folders
+from ecoassist.kernel.image.image import ensure
+from ecoassist.kernel.reaper import (
+    LABEL,
+    dead,
+    owner,
+    private_folder,
+    reap_containers,
+    reap_folders,
+    remove_after,
+)
 from ecoassist.kernel.settings import BoxSettings
 
 pytestmark = pytest.mark.skipif(not owner(), reason="this system does not tell when a process started")
@@ -76,6 +87,16 @@ def test_folders_of_dead_owners_go_and_all_others_stay(tmp_path: Path, dead_owne
     assert all(folder.exists() for folder in [*kept, tmp_path / "eco-unmarked", tmp_path / "eco-link"])
 
 
+def test_an_empty_folder_without_a_mark_goes_once_it_is_old(tmp_path: Path) -> None:
+    for name in ("eco-old", "eco-new", "eco-full"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "eco-full" / "file").touch()
+    for name in ("eco-old", "eco-full"):
+        os.utime(tmp_path / name, (0, 0))
+    assert reap_folders(tmp_path) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["eco-full", "eco-new"]
+
+
 @pytest.fixture
 def engine(box_settings: BoxSettings) -> Iterator[Engine]:
     with closing(connect(box_settings)) as engine:
@@ -99,3 +120,24 @@ def test_containers_of_dead_owners_go_and_all_others_stay(
     finally:
         for container in kept:
             engine.remove(container)
+
+
+@pytest.mark.docker
+def test_a_container_that_does_not_end_with_its_link_is_removed(engine: Engine, box_settings: BoxSettings) -> None:
+    image = ensure(engine, box_settings, print)
+    made = engine.api.create_container(
+        image, ["600"], entrypoint=["sleep"], labels={LABEL: owner()}, network_disabled=True
+    )
+    stuck = made["Id"]
+    try:
+        engine.start(stuck)
+        gone = threading.Event()
+        remove_after(gone, engine, stuck)
+        assert stuck in dict(engine.containers(LABEL))
+        gone.set()
+        deadline = time.monotonic() + 30
+        while stuck in dict(engine.containers(LABEL)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert stuck not in dict(engine.containers(LABEL))
+    finally:
+        engine.remove(stuck)

@@ -34,7 +34,7 @@ from ecoassist.events import (
 )
 from ecoassist.render.console import ConsoleSink, StderrConsole, stderr_console
 from ecoassist.render.plain import UNSAFE
-from ecoassist.types import Answer, CellResult, Outcome, Question, Reply, Status, Verdict
+from ecoassist.types import Answer, CellResult, Outcome, Question, Reply, Saved, Status, Table, Verdict
 
 Show = Callable[..., Any]
 REDRAWN = re.compile(r"\r[^\r]*\x1b\[0K|\r\x1b\[2K")
@@ -278,6 +278,43 @@ def test_no_event_brings_hostile_text_to_a_terminal(
     for drawn in re.findall(r"\r([^\r]*)\x1b\[0K", shown.progress):
         assert not UNSAFE.search(drawn)
     assert "[bold]" in shown.progress
+
+
+FRAME = Table(("", "city"), tuple((str(n), f"Oslo {n}") for n in range(50)), 100)
+CHART = Saved("ecoassist-files/1a/figure-1.png", "figure-1.png", "image/png", 12_345)
+
+
+def test_tables_and_saved_files_follow_their_cell(show: Show) -> None:
+    shown = show([CellFinished(CellResult("ok", "before\n", tables=(FRAME,), files=(CHART,)))]).progress.splitlines()
+    assert shown[:3] == ["    before", "       city", "    0  Oslo 0"]
+    assert shown[-4:] == [
+        "    9  Oslo 9",
+        "    … 90 more rows",
+        "  ✓ 0.0 s",
+        "  saved  ecoassist-files/1a/figure-1.png · image/png · 12 kB",
+    ]
+    everything = show([CellFinished(CellResult("ok", tables=(FRAME,)))], verbose=True).progress
+    assert "49  Oslo 49\n    … 50 more rows\n" in everything
+
+
+def test_on_a_terminal_a_table_is_drawn(show: Show) -> None:
+    for width in (30, 80):
+        shown = lasting(show([CellFinished(CellResult("ok", tables=(FRAME,)))], tty=True, width=width).progress)
+        assert "    ──────────" in shown
+        assert "    9   Oslo 9\n    … 90 more rows\n" in shown
+        assert max(map(len, shown.splitlines())) <= width
+
+
+def test_the_files_of_a_run_are_listed_after_its_answer_each_once(show: Show, solved: list[Event]) -> None:
+    last = solved[-1]
+    assert isinstance(last, Finished)
+    (attempt,) = last.outcome.attempts
+    turns = tuple(replace(turn, result=CellResult("ok", files=(CHART, CHART))) for turn in attempt.turns)
+    shown = show([Finished(replace(last.outcome, attempts=(replace(attempt, turns=turns),)))])
+    assert shown.answer == ANSWER
+    lines = shown.progress.splitlines()
+    assert lines[0] == "saved  ecoassist-files/1a/figure-1.png · image/png · 12 kB"
+    assert lines[1].startswith("solved by")
 
 
 @pytest.mark.parametrize("status", ["error", "timeout"])

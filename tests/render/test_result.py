@@ -17,7 +17,7 @@ from ecoassist.errors import (
 )
 from ecoassist.events import Event, Finished
 from ecoassist.render.result import Ended, dumps, exit_code, result, status
-from ecoassist.types import Answer, Outcome, Spending, Status, Verdict
+from ecoassist.types import Answer, CellResult, Outcome, Reply, Saved, Spending, Status, Turn, Verdict
 
 NOBODY = Verdict(None, "nobody")
 
@@ -68,8 +68,15 @@ def finished(events: list[Event]) -> Outcome:
     return events[-1].outcome
 
 
+def with_files(outcome: Outcome, *files: Saved) -> Outcome:
+    turn = Turn(Reply(""), "code", CellResult("ok", files=files))
+    *before, last = outcome.attempts
+    return replace(outcome, attempts=(*before, replace(last, turns=(turn, *last.turns[1:]))))
+
+
 def test_the_object_of_a_solved_question(solved: list[Event]) -> None:
-    assert json.loads(dumps(result(finished(solved), files=["chart.png"]))) == {
+    chart = Saved("ecoassist-files/r1/figure-1.png", "figure-1.png", "image/png", 12_345)
+    assert json.loads(dumps(result(with_files(finished(solved), chart, chart)))) == {
         "version": 1,
         "status": "solved",
         "answer": "Tomorrow in Oslo: 3 °C on average, light rain.",
@@ -81,7 +88,14 @@ def test_the_object_of_a_solved_question(solved: list[Event]) -> None:
         "solution_used": 12,
         "solution_stored": 13,
         "solution_state": "pending",
-        "files": ["chart.png"],
+        "files": [
+            {
+                "path": "ecoassist-files/r1/figure-1.png",
+                "name": "figure-1.png",
+                "type": "image/png",
+                "size": 12345,
+            }
+        ],
         "cost": {"usd": 0.0004, "prompt_tokens": 1532, "completion_tokens": 210, "calls": 3, "exact": True},
         "seconds": 3.21,
         "run": "r1",

@@ -16,8 +16,10 @@ from ecoassist.types import (
     Example,
     Outcome,
     Reply,
+    Saved,
     Spending,
     Status,
+    Table,
     Turn,
     Verdict,
 )
@@ -168,6 +170,11 @@ FOUND = Access("api.example", "GET", status=200)
         (CellResult("error", error=CellError("KeyError", "'a'\n")), "✗ KeyError: 'a' · 0.0 s"),
         (CellResult("timeout", seconds=60, state_lost=True), "✗ stopped at the time limit · 60.0 s · variables lost"),
         (CellResult("killed", reason="by signal 9"), "✗ by signal 9 · 0.0 s"),
+        (CellResult("ok", reason="3 files were not fetched"), "✓ 3 files were not fetched · 0.0 s"),
+        (
+            CellResult("error", error=CellError("KeyError", "'a'"), reason="3 files were not fetched"),
+            "✗ KeyError: 'a' · 3 files were not fetched · 0.0 s",
+        ),
     ],
 )
 def test_how_a_cell_ended(result: CellResult, shown: str) -> None:
@@ -181,6 +188,45 @@ def test_every_bad_end_of_a_cell_has_words(status: CellStatus) -> None:
 
 def test_what_was_blocked_is_said_once() -> None:
     assert words.blocked((REFUSED, FOUND, REFUSED)) == ("blocked: evil.example: not on the allow-list",)
+
+
+def test_of_many_refusals_the_first_are_said() -> None:
+    lines = words.blocked(tuple(Access(f"{n}.example", "GET", refused="no") for n in range(1_000)))
+    assert lines[7:] == ("blocked: 7.example: no", "blocked: 992 more")
+    assert len(words.blocked(tuple(Access(f"{n}.example", "GET", refused="no") for n in range(9)))) == 9
+
+
+def test_saved_files_are_listed_once_and_bounded() -> None:
+    chart = Saved("out/1a/figure-1.png", "figure-1.png", "image/png", 12_345)
+    assert words.saved((chart, chart), 4) == ("saved  out/1a/figure-1.png · image/png · 12 kB",)
+    many = tuple(replace(chart, path=f"{n}\x1b[2J") for n in range(100))
+    assert words.saved(many, 4)[3:] == ("saved  3 · image/png · 12 kB", "saved  96 more files")
+
+
+@pytest.mark.parametrize(
+    ("octets", "shown"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1_000, "1.0 kB"),
+        (9_960, "10 kB"),
+        (12_345, "12 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (1_234_567, "1.2 MB"),
+        (268_435_456, "268 MB"),
+    ],
+)
+def test_size(octets: int, shown: str) -> None:
+    assert words.size(octets) == shown
+
+
+def test_what_a_table_shows_is_not_printed_again_unless_all_is_wanted() -> None:
+    table = Table(("", "city"), (("0", "Oslo"),), 1)
+    result = CellResult("ok", "before\n", "  city\n0 Oslo", tables=(table,))
+    assert words.output(result, 10) == ("before", "  city")
+    assert words.output(result) == ("before", "  city", "0 Oslo")
 
 
 def test_output_is_trimmed_to_its_last_lines() -> None:

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 
-from ecoassist.kernel.mux import KernelExit, Mux
+from ecoassist.kernel.link.mux import KernelExit, Mux
 from ecoassist.types import Attachment
+from tests.sandbox.conftest import COMMAND
 
-RELAY = Path(__file__).parents[2] / "sandbox" / "relay.py"
 DEADLINE = 30.0
 KEY = "0123456789abcdef"
 PORTS = {"shell_port": 1, "iopub_port": 2, "stdin_port": 3, "hb_port": 4, "control_port": 5}
@@ -38,17 +38,18 @@ class Setup:
         self.home, self.host = folder / "home", folder / "host"
         self.home.mkdir()
         self.host.mkdir(mode=0o700)
+        (folder / "spool").mkdir()
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-I", "-S", str(RELAY), "--outside-container"]
         with theirs:
             end = theirs.fileno()
-            self.process = subprocess.Popen(command, stdin=end, stdout=end, start_new_session=True)
+            self.process = subprocess.Popen(COMMAND, stdin=end, stdout=end, start_new_session=True)
         connection = {"transport": "ipc", "ip": f"{folder}/run/k", "key": KEY, "signature_scheme": "hmac-sha256"}
         hello = {
             "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
             "env": {"PATH": os.environ["PATH"], "HOME": str(self.home), "IPYTHONDIR": str(self.home / ".ipython")},
             "cwd": str(self.home),
             "rundir": f"{folder}/run",
+            "spool": f"{folder}/spool",
             "wipe": [str(self.home)],
             "connection": {**connection, **PORTS},
             "proxy_port": proxy_port,
@@ -189,3 +190,17 @@ def test_the_end_of_the_link_ends_the_relay_and_the_kernel(
     assert time.monotonic() - began < 2
     assert box.process.wait(DEADLINE) == 0
     eventually(lambda: not alive(kernel) and not alive(child))
+
+
+def test_files_of_the_kernel_come_and_go_through_the_link(box: Setup) -> None:
+    client, content = box.client(), os.urandom(1_000_000)
+    run(client, f"import os; os.mkdir('a'); open('a/b.bin', 'wb').write(bytes.fromhex('{content.hex()}'))")
+    assert [(file.name, file.size) for file in box.mux.files.list()] == [("a/b.bin", 1_000_000), ("numbers.txt", 5)]
+    assert b"".join(box.mux.files.get("a/b.bin", 1 << 30)) == content
+    path = box.mux.files.put("back.bin", [content])
+    assert run(client, f"open({path!r}, 'rb').read() == open('a/b.bin', 'rb').read()") == "True"
+
+
+def test_what_the_relay_sees_of_its_walls_is_told(box: Setup) -> None:
+    assert box.mux.facts.seccomp is not None
+    assert "lo" in (box.mux.facts.interfaces or ())

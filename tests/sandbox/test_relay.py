@@ -5,22 +5,19 @@ from __future__ import annotations
 import ast
 import json
 import os
-import runpy
 import signal
 import socket
 import struct
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-RELAY = Path(__file__).parents[2] / "sandbox" / "relay.py"
-HEADER = struct.Struct("!cII")
-WINDOW = 256 * 1024
-DEADLINE = 15.0
+from sandbox.relay.kernel import Kernel, oom_kills
+from sandbox.relay.loop import MAX_PROXIED
+from tests.sandbox.conftest import COMMAND, DEADLINE, HEADER, RELAY, WINDOW, RelayProcess
+
 SLEEPER = """
 import os, subprocess, time
 child = subprocess.Popen(["sleep", "600"])
@@ -40,82 +37,7 @@ with socket.socket(socket.AF_UNIX) as listener:
 """
 
 
-class RelayProcess:
-    """A relay as a child process and the host's end of its link."""
-
-    def __init__(self, folder: Path, proxy_port: int) -> None:
-        self.home, self.rundir, self.proxy_port = folder / "home", folder / "run", proxy_port
-        self.home.mkdir()
-        self.socket, theirs = socket.socketpair()
-        self.socket.settimeout(DEADLINE)
-        command = [sys.executable, "-I", "-S", str(RELAY), "--outside-container"]
-        with theirs:
-            end = theirs.fileno()
-            self.process = subprocess.Popen(command, stdin=end, stdout=end, start_new_session=True)
-
-    def hello(self, *argv: str, **more: object) -> None:
-        hello = {
-            "argv": argv,
-            "env": {"PATH": os.environ["PATH"], "SOCKET": f"{self.rundir}/k-1"},
-            "cwd": str(self.home),
-            "rundir": str(self.rundir),
-            "wipe": [str(self.home)],
-            "connection": {"transport": "ipc", "ip": f"{self.rundir}/k"},
-            "proxy_port": self.proxy_port,
-        }
-        self.send(b"H", 0, json.dumps({**hello, **more}).encode())
-
-    def run(self, program: str, **more: object) -> None:
-        """Has a Python program started in place of a kernel."""
-        self.hello(sys.executable, "-S", "-c", program, **more)
-        self.go()
-
-    def go(self) -> None:
-        self.send(b"G")
-        assert json.loads(self.expect(b"G")[1]) == {}
-
-    def send(self, kind: bytes, channel: int = 0, payload: bytes = b"") -> None:
-        self.socket.sendall(HEADER.pack(kind, channel, len(payload)) + payload)
-
-    def expect(self, kind: bytes) -> tuple[int, bytes]:
-        """The channel and the payload of the next frame, which must be of this kind."""
-        got, channel, size = HEADER.unpack(self.exactly(HEADER.size))
-        payload = self.exactly(size)
-        assert got == kind, (got, payload[:200])
-        return channel, payload
-
-    def exactly(self, size: int) -> bytes:
-        data = b""
-        while len(data) < size:
-            piece = self.socket.recv(size - len(data))
-            if not piece:
-                raise EOFError
-            data += piece
-        return data
-
-    def exit(self) -> tuple[str, dict[str, object]]:
-        """The kernel's last words, and its exit."""
-        words = self.expect(b"L")[1].decode()
-        return words, json.loads(self.expect(b"X")[1])
-
-    def close(self) -> int:
-        self.socket.close()
-        try:
-            return self.process.wait(DEADLINE)
-        finally:
-            if self.process.poll() is None:
-                self.process.kill()
-                self.process.wait()
-
-
 Eventually = Callable[[Callable[[], object]], None]
-
-
-@pytest.fixture
-def relay(tmp_path: Path, free_port: int) -> Iterator[RelayProcess]:
-    process = RelayProcess(tmp_path, free_port)
-    yield process
-    process.close()
 
 
 @pytest.fixture
@@ -127,47 +49,6 @@ def pids(relay: RelayProcess, eventually: Eventually) -> Callable[[], list[int]]
         return [int(pid) for pid in (relay.home / "pids").read_text().split()]
 
     return pids
-
-
-@pytest.fixture(scope="session")
-def functions() -> dict[str, Any]:
-    return runpy.run_path(str(RELAY), run_name="relay")
-
-
-# ── the filter ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def decision(program: bytes, number: int, architecture: int, argument: int) -> int:
-    """What the kernel would do with a call."""
-    data = {0: number, 4: architecture, 16: argument}
-    lines = list(struct.iter_unpack("=HBBI", program))
-    value = at = 0
-    while True:
-        code, so, not_so, operand = lines[at]
-        if code == 0x06:
-            return int(operand)
-        if code == 0x20:
-            value = data[operand]
-        at += 1 + (so if (value == operand if code == 0x15 else value >= operand) else not_so) * (code != 0x20)
-
-
-@pytest.mark.parametrize(
-    ("machine", "architecture", "socket_call"), [("x86_64", 0xC000003E, 41), ("aarch64", 0xC00000B7, 198)]
-)
-def test_the_filter_closes_vsock_io_uring_and_foreign_calls_and_nothing_else(
-    functions: dict[str, Any], machine: str, architecture: int, socket_call: int
-) -> None:
-    allow, deny = 0x7FFF0000, 0x00050001
-    program = functions["syscall_filter"](machine)
-
-    def asked(number: int, argument: int = 0, architecture: int = architecture) -> int:
-        return decision(program, number, architecture, argument)
-
-    assert [family for family in range(64) if asked(socket_call, family) == allow] == [1, 2, 10, 16]
-    assert {asked(socket_call, family) for family in (0, 38, 40, 0xFFFFFFFF)} == {deny}
-    assert [number for number in range(600) if asked(number, 1) != allow] == [425, 426, 427]
-    assert asked(0x40000000 + socket_call, 1) == asked(0xFFFFFFFF) == deny
-    assert asked(socket_call, 1, 0x40000003) == deny  # 32 bits, where socketcall() takes every family
 
 
 # ── the kernel's life ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -194,7 +75,8 @@ def test_a_bystander_survives_a_restart(
 
 def test_only_pid_1_may_signal_everything() -> None:
     """Read, not run: where the guard is missing, running it would end every process of the user."""
-    functions = [node for node in ast.walk(ast.parse(RELAY.read_text())) if isinstance(node, ast.FunctionDef)]
+    trees = [ast.parse(path.read_text()) for path in RELAY.glob("*.py")]
+    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     everything = [function for function in functions if "os.kill(" in ast.unparse(function)]
     assert [function.name for function in everything] == ["end_all_others"]
     assert ast.unparse(everything[0].body[1]).startswith("if os.getpid() != 1:\n    raise RuntimeError(")
@@ -204,7 +86,7 @@ def test_only_pid_1_may_signal_everything() -> None:
 
 
 def test_outside_a_container_it_runs_only_when_told() -> None:
-    ended = subprocess.run([sys.executable, "-I", "-S", RELAY], capture_output=True, text=True, timeout=15, check=False)
+    ended = subprocess.run(COMMAND[:-1], capture_output=True, text=True, timeout=15, check=False)
     assert ended.returncode == 1
     assert "only with --outside-container" in ended.stderr
 
@@ -230,6 +112,15 @@ def test_a_log_that_is_no_file_any_more_holds_nothing_up(relay: RelayProcess, in
     relay.run(f"import os; log = '{relay.rundir}/kernel.log'; os.unlink(log); {instead}")
     words, exit = relay.exit()
     assert (words, exit["code"]) == ("", 0)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads /proc")
+def test_a_folder_in_the_log_s_place_costs_no_descriptor(tmp_path: Path) -> None:
+    kernel = Kernel()
+    kernel.log = str(tmp_path)
+    before = os.listdir("/proc/self/fd")
+    assert kernel.last_words() == b""
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_an_exit_by_our_own_signal_is_no_lack_of_memory(relay: RelayProcess, pids: Callable[[], list[int]]) -> None:
@@ -282,79 +173,10 @@ def test_it_handles_no_signal_that_could_end_it(relay: RelayProcess) -> None:
     ],
     ids=["cgroup v1", "cgroup v2", "an old v1"],
 )
-def test_ends_for_lack_of_memory_are_counted(functions: dict[str, Any], tmp_path: Path, text: str, kills: int) -> None:
+def test_ends_for_lack_of_memory_are_counted(tmp_path: Path, text: str, kills: int) -> None:
     (tmp_path / "counter").write_text(text)
-    assert functions["oom_kills"]((str(tmp_path / "missing"), str(tmp_path / "counter"))) == kills
-    assert functions["oom_kills"]((str(tmp_path / "missing"),)) == 0
-
-
-# ── files ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_files_arrive_before_the_kernel_and_again_after_a_restart(relay: RelayProcess) -> None:
-    program = "import os; print(sorted(os.listdir()), open('b').read()); open('left', 'w')"
-    relay.hello(sys.executable, "-S", "-c", program)
-    for _ in range(2):
-        for frame in [(b"F", b"a"), (b"F", b"b"), (b"f", b"one "), (b"f", b"two")]:
-            relay.send(frame[0], 0, frame[1])
-        relay.go()
-        assert relay.exit()[0] == "['a', 'b'] one two\n"
-        relay.send(b"R")
-
-
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/etc/x", "../x", "nul\0"])
-def test_a_file_needs_a_plain_name(relay: RelayProcess, name: str) -> None:
-    relay.hello(sys.executable, "-S", "-c", "")
-    relay.send(b"F", 0, name.encode())
-    relay.send(b"f", 0, b"content")
-    relay.send(b"G")
-    assert "not a plain file name" in json.loads(relay.expect(b"G")[1])["error"]
-    relay.send(b"R")
-    relay.go()  # a restart forgets the failure
-
-
-def test_a_link_is_not_followed(relay: RelayProcess, tmp_path: Path) -> None:
-    (tmp_path / "precious").write_text("kept")
-    (relay.home / "a").symlink_to(tmp_path / "precious")
-    relay.hello(sys.executable, "-S", "-c", "")
-    relay.send(b"F", 0, b"a")
-    relay.send(b"f", 0, b"overwritten")
-    relay.send(b"G")
-    assert "error" in json.loads(relay.expect(b"G")[1])
-    assert (tmp_path / "precious").read_text() == "kept"
-
-
-def test_texts_and_the_connection_file_lie_in_the_rundir(relay: RelayProcess) -> None:
-    relay.hello(
-        sys.executable, "-S", "-c", "import sys; print(open(sys.argv[1]).read())", "{connection_file}",
-        texts={"ca.pem": "CERTIFICATE"},
-    )  # fmt: skip
-    relay.go()
-    assert json.loads(relay.exit()[0])["transport"] == "ipc"
-    assert (relay.rundir / "ca.pem").read_text() == "CERTIFICATE"
-    assert (relay.rundir / "connection.json").stat().st_mode & 0o777 == 0o600
-
-
-def test_a_folder_is_emptied_whatever_the_sandbox_put_there(functions: dict[str, Any], tmp_path: Path) -> None:
-    root, outside = tmp_path / "root", tmp_path / "outside"
-    outside.mkdir()
-    (outside / "precious").write_text("kept")
-    root.mkdir()
-    (root / "link").symlink_to(outside)
-    (root / "closed").mkdir()
-    (root / "closed" / "file").write_text("")
-    (root / "closed").chmod(0)
-    os.mkfifo(root / "pipe")
-    here = os.open(root, os.O_RDONLY)
-    for _ in range(1500):  # deeper than a path may be long
-        os.mkdir("deep", dir_fd=here)
-        deeper = os.open("deep", os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = deeper
-    os.close(here)
-    functions["wipe"](str(root))
-    assert list(root.iterdir()) == []
-    assert (outside / "precious").read_text() == "kept"
+    assert oom_kills((str(tmp_path / "missing"), str(tmp_path / "counter"))) == kills
+    assert oom_kills((str(tmp_path / "missing"),)) == 0
 
 
 # ── channels ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -421,9 +243,9 @@ def test_a_client_of_the_proxy_is_a_channel(relay: RelayProcess) -> None:
     assert relay.expect(b"C") == (number + 1, b"")
 
 
-def test_clients_beyond_the_limit_are_closed(relay: RelayProcess, functions: dict[str, Any]) -> None:
+def test_clients_beyond_the_limit_are_closed(relay: RelayProcess) -> None:
     relay.run(SLEEPER)
-    limit = functions["MAX_PROXIED"]
+    limit = MAX_PROXIED
     clients = [socket.create_connection(("127.0.0.1", relay.proxy_port), DEADLINE) for _ in range(limit + 1)]
     try:
         for _ in range(limit):
@@ -441,3 +263,27 @@ def test_clients_beyond_the_limit_are_closed(relay: RelayProcess, functions: dic
 def test_a_frame_that_is_too_large_is_the_end(relay: RelayProcess) -> None:
     relay.socket.sendall(HEADER.pack(b"D", 1, 1 << 20) + bytes(200_000))
     assert relay.process.wait(DEADLINE) == 0
+
+
+def test_a_socket_that_accepts_nobody_holds_nothing_up(relay: RelayProcess, eventually: Eventually) -> None:
+    program = """
+import os, socket, time
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(os.environ["SOCKET"])
+listener.listen(0)
+clients = []
+try:
+    while True:
+        clients.append(socket.socket(socket.AF_UNIX))
+        clients[-1].setblocking(False)
+        clients[-1].connect(os.environ["SOCKET"])
+except BlockingIOError:
+    open("full", "w").close()
+time.sleep(600)
+"""
+    relay.run(program)
+    eventually((relay.home / "full").exists)
+    relay.send(b"O", 1, b"1")
+    assert [row[0] for row in relay.list()] == ["full"]
+    relay.send(b"S", 0, bytes([signal.SIGKILL]))
+    assert relay.exit()[1] == {"code": -9, "oom": False}

@@ -1,0 +1,1 @@
+"""One cell after another: its messages, its end, and what it leaves."""

@@ -1,0 +1,1 @@
+"""What code displays, made fit for a person to open."""

@@ -1,0 +1,1 @@
+"""The sandbox image: what it is made of, made, found and removed."""
