@@ -17,6 +17,7 @@ import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import UsageFault
+from .types import Reach
 
 
 class _Section(BaseModel):
@@ -81,22 +82,59 @@ class SandboxConfig(_Section):
 
 
 class NetworkConfig(_Section):
+    policy: Reach = "allowlist"
+    """none: nothing. allowlist: the APIs, and `hosts`. open: every public host."""
     hosts: tuple[str, ...] = ()
     """Hosts that code may reach beside those of the APIs; "*.example.com" means every name under example.com."""
+    packages: bool | tuple[str, ...] = False
+    """Whether code may install packages with pip; or the hosts of its index in place of those of pip here."""
     addresses: dict[str, str] = {}
     """"ADDRESS", "ADDRESS:TLS_PORT" or "ADDRESS:TLS_PORT:HTTP_PORT" per host, in place of what the name resolves to."""
     ca_bundle: Path | None = None
     """PEM file of the authorities that sign the hosts' certificates, in place of the system's."""
+    card_tokens: int = Field(default=1_200, ge=100)
+    """Tokens that the descriptions of APIs may take in a prompt."""
+
+
+class OperationConfig(_Section):
+    method: str = "GET"
+    path: str
+    """Below the API's base URL."""
+    summary: str = ""
+    parameters: tuple[str, ...] = ()
+    """"q*": required; "days(1-14)": what fits; "body.name": in a JSON body."""
+    fields: tuple[str, ...] = ()
+    """Of the response: "forecast.days[].rain_mm"."""
 
 
 class ApiConfig(_Section):
-    host: str
+    """One web API; without `host` and `url` it is the one of that name in the shipped catalogue."""
+
+    host: str = ""
+    url: str = ""
+    """The base of its paths; default https://HOST. Only a private API may have a port or plain http."""
+    hosts: tuple[str, ...] = ()
+    """Further hosts of it; its keys go there as well."""
+    private: bool = False
+    """It is in the person's own network, where code is otherwise never let."""
     secret: Variable | None = None
     """The environment variable that holds the key, and under which code finds its placeholder."""
     place: str = "bearer"
     """query:NAME, header:NAME, bearer, basic or body:FIELD. Several: separated by commas."""
+    secrets: dict[Variable, str] = {}
+    """Further keys and their places."""
     card: str = ""
-    """What the model reads of the API: purpose, base URL, operations, response fields."""
+    """What it is for, and whatever else the model should know."""
+    operations: tuple[OperationConfig, ...] = ()
+    acts: tuple[str, ...] = ()
+    """Paths, with "*" for anything, of GETs that change something: they are not sent in a re-run."""
+    terms: str = ""
+    """Under which terms it may be used, for the person."""
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Variables and the places of their keys."""
+        return ({self.secret: self.place} if self.secret else {}) | self.secrets
 
 
 class SolutionsConfig(_Section):
@@ -117,11 +155,15 @@ class Config(_Section):
     """Where the settings were read from."""
     data: Path = Field(default=Path(), exclude=True)
     """The folder of the solutions."""
+    added: Path = Field(default=Path(), exclude=True)
+    """The folder of what commands add to the configuration: NAME.json per API, and keys.toml."""
     environ: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)
-    """A copy of the process environment: keys are looked up here by name."""
+    """A copy of the process environment."""
+    keys: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)
+    """Keys by the names of their variables: from the environment, else from where the person keeps them."""
 
 
-FOREIGN = frozenset({"file", "data", "environ"})
+FOREIGN = frozenset({"file", "data", "added", "environ", "keys"})
 """Fields of Config that are not settings."""
 
 
@@ -130,9 +172,11 @@ def load(
     *,
     max_cost: float | None = None,
     sandbox: Mapping[str, object] | None = None,
+    network: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Config:
-    """The effective configuration. `sandbox`: settings of that section from options, None where an option is not given.
+    """The effective configuration. `sandbox`: settings of that section from options, None where an option is not given;
+    `network`: the policy, likewise.
 
     Raises UsageFault for a file that cannot be read, is not TOML, or has unknown or unfit settings.
     """
@@ -145,8 +189,9 @@ def load(
     _override(settings, "sandbox", from_environment)
     _override(settings, "sandbox", {name: value for name, value in (sandbox or {}).items() if value is not None})
     _override(settings, "budget", {} if max_cost is None else {"question": max_cost})
+    _override(settings, "network", {} if network is None else {"policy": network})
     data = Path(env["ECOASSIST_DATA"]) if env.get("ECOASSIST_DATA") else platformdirs.user_data_path("ecoassist")
-    return _validated(settings, file, data, env)
+    return _validated(settings, file, data, (named or default).with_suffix(".d"), env)
 
 
 FROM_ENVIRONMENT = {"base_image": "ECOASSIST_BASE_IMAGE", "build_network": "ECOASSIST_BUILD_NETWORK"}
@@ -172,12 +217,12 @@ def _read(file: Path) -> dict[str, Any]:
         raise UsageFault(f"{file} is not TOML: {error}", "correct the file at that line") from error
 
 
-def _validated(settings: dict[str, Any], file: Path | None, data: Path, env: Mapping[str, str]) -> Config:
+def _validated(settings: dict[str, Any], file: Path | None, data: Path, added: Path, env: Mapping[str, str]) -> Config:
     where = str(file or "the environment")
     for name in FOREIGN & settings.keys():
         raise UsageFault(f"{where}: there is no setting {name!r}", "remove it")
     try:
-        return Config(**settings, file=file, data=data, environ=env)
+        return Config(**settings, file=file, data=data, added=added, environ=env, keys=env)
     except ValidationError as error:
         first = error.errors()[0]
         loc = ".".join(str(part) for part in first["loc"])

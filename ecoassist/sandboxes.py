@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from . import programs, prompts
 from .config import Config
-from .egress.policy import Override, Policy, parse_place, placeholder
+from .egress.policy import Policy
 from .errors import UsageFault
 from .ports import Kernel, Outbox
-from .types import Api, Attachment, Secret
+from .reach import apis_of, missing_keys, policy_of
+from .types import Api, Attachment
 
 if TYPE_CHECKING:
     from .egress.ca import SessionCA
@@ -190,51 +191,6 @@ def in_bytes(size: str) -> int:
     """Bytes of a size as docker writes it: 16m is 16 * 1024 ** 2."""
     digits, unit = (size, "b") if size[-1].isdigit() else (size[:-1], size[-1].lower())
     return int(digits) << 10 * "bkmg".index(unit)
-
-
-def missing_keys(config: Config) -> dict[str, str]:
-    """API names and the variables of their keys that are not set. Such an API is left out: no model tries it."""
-    wanted = {name: api.secret for name, api in config.apis.items() if api.secret}
-    return {name: variable for name, variable in wanted.items() if not config.environ.get(variable)}
-
-
-def apis_of(config: Config) -> tuple[Api, ...]:
-    """The enabled APIs as a prompt tells of them."""
-    off = missing_keys(config)
-    return tuple(
-        Api(name, api.host, api.secret or "", api.card) for name, api in config.apis.items() if name not in off
-    )
-
-
-def policy_of(config: Config) -> Policy:
-    """Hosts and keys of the enabled APIs. Each key gets a new placeholder. Raises UsageFault for an unfit one."""
-    enabled = {name: api for name, api in config.apis.items() if name not in missing_keys(config)}
-    shown: dict[str, str] = {}
-    secrets = []
-    for name, api in enabled.items():
-        if api.secret:
-            value = config.environ[api.secret]
-            try:
-                places = tuple(parse_place(part) for part in api.place.split(","))
-                mark = shown.setdefault(api.secret, placeholder(value))
-            except UsageFault as error:
-                raise UsageFault(f"apis.{name}: {error}", error.remedy) from error
-            secrets.append(Secret(api.secret, value, mark, (api.host,), places))
-    hosts = dict.fromkeys([*(api.host for api in enabled.values()), *config.network.hosts])
-    return Policy(tuple(hosts), tuple(secrets), overrides=_overrides(config.network.addresses))
-
-
-def _overrides(addresses: Mapping[str, str]) -> dict[str, Override]:
-    found = {}
-    for host, text in addresses.items():
-        address, *ports = text.split(":")
-        if len(ports) > 2 or not all(port.isdecimal() for port in ports):
-            raise UsageFault(
-                f"network.addresses: {text!r} is not an address",
-                "write ADDRESS, ADDRESS:TLS_PORT or ADDRESS:TLS_PORT:HTTP_PORT",
-            )
-        found[host] = Override(address, *(int(port) for port in ports))
-    return found
 
 
 def _zone(environ: Mapping[str, str]) -> str:

@@ -17,6 +17,8 @@ FaultKind = Literal["code", "package", "format", "data", "api", "auth", "blocked
 End = Literal["answered", "turn_limit", "no_progress", "provider", "refusal", "budget", "interrupted"]
 Status = Literal["solved", "unsolved", "unverified", "budget", "interrupted"]
 PlaceKind = Literal["query", "header", "bearer", "basic", "body"]
+Reach = Literal["none", "allowlist", "open"]
+"""What code may reach: nothing, the hosts of the enabled APIs and those on the list, or every public host."""
 
 
 # ── talking to a model ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -91,6 +93,17 @@ class Access:
     size: int = 0
     """Bytes of the response body."""
     seconds: float = 0.0
+    api: str = ""
+    """The enabled API that the host belongs to; empty for any other host."""
+    blocked: bool = False
+    """Refused only because the host is not on the list: a person may open it."""
+    cached: bool = False
+    """Answered from the run's own cache: nothing was sent upstream."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether the host gave what was asked for."""
+        return not self.refused and self.status is not None and self.status < 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +166,10 @@ class CellResult:
     files: tuple[Saved, ...] = ()
     """What the cell made or changed for the person: displays, files in the working directory, the whole output."""
     tables: tuple[Table, ...] = ()
+    opened: tuple[str, ...] = ()
+    """Hosts that refused the cell and that the person opened after it."""
+    denied: tuple[str, ...] = ()
+    """Hosts that the person did not open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,15 +210,37 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that an API can be asked."""
+
+    method: str
+    path: str
+    """Below the base URL; "{id}" stands for a value."""
+    summary: str = ""
+    parameters: tuple[str, ...] = ()
+    """In words for the model: "q*" is required, "days(1-14)" says what fits, "body.name" belongs into a JSON body."""
+    fields: tuple[str, ...] = ()
+    """Of the response: "forecast.days[].rain_mm"."""
+
+
+@dataclass(frozen=True, slots=True)
 class Api:
     """What a prompt says about a web API."""
 
     name: str
     host: str
     variable: str = ""
-    """The environment variable with its key; empty for a keyless API."""
+    """The environment variables with its keys, separated by commas; empty for a keyless API."""
     card: str = ""
-    """Purpose, base URL, operations and response fields, in words for the model."""
+    """What it is for, and whatever else the model should know, in words."""
+    url: str = ""
+    """The base of its paths; empty: https://HOST."""
+    place: str = ""
+    """Where its key goes, as configured: "query:key"; for several keys in the order of `variable`."""
+    operations: tuple[Operation, ...] = ()
+    """Those known; in a Task only those that belong to the question."""
+    known: int = 0
+    """How many operations there are, those not named here included."""
 
 
 # ── a question on its way ───────────────────────────────────────────────────────────────────────────────────────────
@@ -351,6 +390,8 @@ class Solution:
     """Hosts that answered the program; its re-run may reach no others."""
     files: tuple[str, ...] = ()
     """Names of the attached files that it may read; their content is never stored."""
+    apis: tuple[str, ...] = ()
+    """Names of the APIs that answered the program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,7 +411,8 @@ class Entry:
 class Question:
     """Put to the person while a stream runs."""
 
-    kind: Literal["verdict"]
+    kind: Literal["verdict", "host"]
+    """verdict: is the answer right? host: may code reach the host named `text`, which it was refused?"""
     text: str
     choices: tuple[str, ...]
 

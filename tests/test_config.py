@@ -39,7 +39,7 @@ def test_the_file_named_by_the_environment_is_read(write) -> None:  # type: igno
     [
         ('[sandbox]\nmemroy = "1g"', "no setting 'sandbox.memroy'", "'memory'"),
         ('[[tiers]]\nname = "a"\nmodel = "b"\nmodle = "c"', "no setting 'tiers.0.modle'", "'model'"),
-        ('[apis.weather]\nhots = "x"\nhost = "y"', "no setting 'apis.weather.hots'", "'host'"),
+        ('[apis.weather]\nprivat = true\nhost = "y"', "no setting 'apis.weather.privat'", "'private'"),
         ("bugdet = 3", "no setting 'bugdet'", "'budget'"),
         ("[budget]\nquestion = -1", "budget.question", "correct"),
         ("[budget", "not TOML", "line"),

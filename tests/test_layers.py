@@ -16,10 +16,11 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(row.split())
     for row in (
         "__init__ types errors",
-        "clock events ports parsing blocks programs prompts cards faults filenames config",
-        "engine replay budget desk outbox models kernel egress verdict store render testing",
+        "clock events ports parsing blocks programs prompts cards faults filenames masks redactor keys catalogue "
+        "config",
+        "engine replay budget desk asking apis outbox models kernel egress verdict store render testing",
         "session starting play",
-        "wiring sandboxes jupyter demo",
+        "wiring reach sandboxes jupyter demo",
         "cli __main__",
     )
 )

@@ -12,7 +12,8 @@ from ecoassist.demo.endpoint import Endpoint, Scripted
 from ecoassist.egress.policy import Override
 from ecoassist.errors import NoModel, UsageFault
 from ecoassist.prompts import CLOSED, OPEN
-from ecoassist.sandboxes import Sandboxes, apis_of, missing_keys, policy_of
+from ecoassist.reach import apis_of, missing_keys, policy_of
+from ecoassist.sandboxes import Sandboxes
 from ecoassist.types import Place, Price
 from ecoassist.wiring import choices_of, judge_choice, now, open_session, price_of
 

@@ -80,7 +80,7 @@ def _models(config: Config) -> list[str]:
 
 
 def _apis(config: Config) -> list[str]:
-    from ecoassist.sandboxes import apis_of, missing_keys, policy_of
+    from ecoassist.reach import apis_of, missing_keys, policy_of
 
     policy_of(config)
     lines = [

@@ -15,12 +15,14 @@ from functools import cached_property
 
 import h11
 
+from ecoassist.masks import Masks
 from ecoassist.types import Access, Secret
 
 from .ca import SessionCA
-from .policy import Outgoing, Policy, fill
+from .dial import Dialer
+from .places import Outgoing, fill
+from .policy import Policy
 from .record import Record, Tally
-from .redact import Masks
 from .relay import relay
 from .resolve import Resolver, lookup
 from .route import Route, check, request_headers, route_of, tunnel_of
@@ -48,6 +50,7 @@ class Gate:
         """`upstream`: verifies the real hosts; by default with the system's roots, or those of SSL_CERT_FILE."""
         self.policy, self.ca, self.resolve, self.limits = policy, ca, resolve, limits or Limits()
         self._upstream = upstream
+        self.dialer = Dialer(policy, lambda: self.upstream, resolve, self.limits)
         self.record = Record()
         self._masks: dict[tuple[Secret, ...], Masks] = {}
         self.holding = 0
@@ -78,7 +81,7 @@ class Gate:
 
     def masks(self, secrets: tuple[Secret, ...]) -> Masks | None:
         if secrets and secrets not in self._masks:
-            self._masks[secrets] = Masks(secrets)
+            self._masks[secrets] = Masks([(secret.value, secret.placeholder) for secret in secrets])
         return self._masks.get(secrets)
 
 
@@ -88,7 +91,7 @@ class Conversation:
     def __init__(self, gate: Gate, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, full: bool) -> None:
         self._gate, self._full = gate, full
         self._client = Wire(reader, writer, h11.SERVER, gate.limits.idle)
-        self._upstream = Upstream(gate.policy, gate.upstream, gate.resolve, gate.limits)
+        self._upstream = Upstream(gate.dialer, gate.limits)
         self._tunnel: tuple[str, int] | None = None
         self._untold: Tally | None = None
         """Of a tunnel that is refused, until a request inside it has been told so."""

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import h11
 
+from ecoassist.masks import MaskedStream, Masks
+
+from .decode import Inflate
 from .record import Tally
-from .redact import Inflate, MaskedStream, Masks
 from .route import response_headers
 from .upstream import Upstream
 from .wire import Refused, Wire

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 import h11
 
-from .policy import Headers, is_address, is_name
+from .places import Headers
+from .policy import is_address, is_name
 from .wire import Refused
 
 _HOP_BY_HOP = frozenset(

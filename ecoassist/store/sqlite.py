@@ -129,7 +129,7 @@ class SqliteStore:
         try:
             fields: dict[str, Any] = json.loads(text)
             fields["answer"] = Answer(**fields["answer"])
-            fields.update({name: tuple(fields[name]) for name in ("hosts", "files")})
+            fields.update({name: tuple(fields.get(name, ())) for name in ("hosts", "files", "apis")})
             return Solution(**fields)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise _damaged(self.path) from error

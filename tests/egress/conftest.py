@@ -24,7 +24,8 @@ import pytest
 import requests
 
 from ecoassist.egress.ca import SessionCA
-from ecoassist.egress.policy import Override, Policy, parse_place, placeholder
+from ecoassist.egress.places import parse_place, placeholder
+from ecoassist.egress.policy import Override, Policy
 from ecoassist.egress.proxy import Gate
 from ecoassist.egress.resolve import Resolver, lookup
 from ecoassist.egress.wire import Limits

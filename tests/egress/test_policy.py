@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecoassist.egress.policy import Outgoing, Override, Policy, fill, is_address, is_name, parse_place, placeholder
+from ecoassist.egress.places import Outgoing, fill, parse_place, placeholder
+from ecoassist.egress.policy import Override, Policy, is_address, is_name
 from ecoassist.errors import UsageFault
 from ecoassist.types import Place, Secret
 

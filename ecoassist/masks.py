@@ -1,34 +1,32 @@
-"""Keys out of responses: every echo of a key becomes its placeholder again, wherever chunks are cut.
+"""Keys out of bytes: every form of a key that is known is replaced, wherever chunks are cut. Pure.
 
-Best effort: a host can return a key reversed, hashed or encrypted. The declared places are the guard.
+Best effort: whoever knows a key can write it reversed, hashed or encrypted.
 """
 
 from __future__ import annotations
 
 import base64
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
-
-from ecoassist.types import Secret
 
 
 class Masks:
     """Finds keys as they are, percent-encoded once or twice (in part or whole), JSON-escaped, and in base64."""
 
-    def __init__(self, secrets: Sequence[Secret]) -> None:
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """`pairs`: each key and what stands in its place."""
         self._placeholders: dict[str, bytes] = {}
         self._encoded: dict[bytes, bytes] = {}
         branches = []
-        for index, secret in enumerate(sorted(secrets, key=lambda secret: -len(secret.value))):
-            value, mask = secret.value.encode(), secret.placeholder.encode()
+        for index, (key, stand_in) in enumerate(sorted(pairs, key=lambda pair: -len(pair[0]))):
+            value, mask = key.encode(), stand_in.encode()
             self._placeholders[f"key{index}"] = mask
             branches.append(b"(?P<key%d>" % index + b"".join(map(_any_form, value)) + b")")
             self._encoded.update(_in_base64(value, mask))
         branches += map(re.escape, sorted(self._encoded, key=len, reverse=True))
         self._pattern = re.compile(b"|".join(branches))
-        self.longest = max((_LONGEST_FORM * len(secret.value) for secret in secrets), default=0)
+        self.longest = max((_LONGEST_FORM * len(key) for key, _ in pairs), default=0)
         """Bytes that an echo can have at most."""
 
     def cover(self, text: bytes) -> bytes:
@@ -86,40 +84,3 @@ def _in_base64(value: bytes, mask: bytes) -> Iterator[tuple[bytes, bytes]]:
             first, last = -(-8 * before // 6), 8 * (before + len(form)) // 6
             for encode in (base64.b64encode, base64.urlsafe_b64encode):
                 yield encode(bytes(before) + form)[first:last], encode(bytes(before) + stand_in)[first:last]
-
-
-class Inflate:
-    """Decodes gzip and deflate in pieces of bounded size."""
-
-    codings = ("gzip", "x-gzip", "deflate")
-
-    def __init__(self, coding: str) -> None:
-        self._gzip = "gzip" in coding
-        self._decoder = zlib.decompressobj(31 if self._gzip else 15)
-        self._begun = False
-
-    def feed(self, data: bytes, piece: int = 65536) -> Iterator[bytes]:
-        """Raises zlib.error where the data is not what it says."""
-        if data and not self._begun:
-            self._begun = True
-            if not self._gzip and not _has_zlib_header(data):
-                self._decoder = zlib.decompressobj(-15)  # many servers mean raw deflate
-        more = False
-        while data or more:
-            if self._decoder.eof:
-                if not self._gzip:
-                    raise zlib.error("data after the end")
-                self._decoder = zlib.decompressobj(31)
-            plain = self._decoder.decompress(data, piece)
-            data = self._decoder.unconsumed_tail or self._decoder.unused_data
-            more = len(plain) == piece and not self._decoder.eof
-            yield plain
-
-    @property
-    def complete(self) -> bool:
-        """Whether the data could end here."""
-        return self._decoder.eof or not self._begun
-
-
-def _has_zlib_header(data: bytes) -> bool:
-    return data[0] & 0x0F == 8 and (len(data) < 2 or (data[0] << 8 | data[1]) % 31 == 0)
