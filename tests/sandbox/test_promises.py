@@ -618,7 +618,7 @@ for name in ("sysrq-trigger", "sys/kernel/core_pattern", "sys/kernel/modprobe", 
 
 def test_the_host_s_environment_is_nowhere_inside(box: Box) -> None:
     reads = """
-import os, json
+import json
 texts = [json.dumps(dict(os.environ))]
 for pid in os.listdir("/proc"):
     for name in ("environ", "cmdline", "status", "mountinfo", "cgroup"):
@@ -632,12 +632,12 @@ for folder, _, files in [*os.walk("/run"), *os.walk("/home"), *os.walk("/eco"), 
 """
     made = json.dumps(box.inspect())
     given = json.loads(box.says("import os, json; print(json.dumps(dict(os.environ)))"))
-    values = [value for name, value in os.environ.items() if len(value) >= 8 and name != "TZ"]
+    values = [value for name, value in os.environ.items() if len(value) >= 12 and name != "TZ"]
     values = [value for value in values if value not in given.values() and value[0] != "/"]  # others have them, too
     assert MARK in values
-    # they go in as pieces: the cell that looks for them must not be where they are found
-    pieces = [(value[: len(value) // 2], value[len(value) // 2 :]) for value in values]
-    assert box.says(f"VALUES = [a + b for a, b in {pieces!r}]\n{reads}") == "[]"
+    # they go in as digits: the cell that looks for them must not be where they are found
+    digits = [os.fsencode(value).hex() for value in values]
+    assert box.says(f"import os\nVALUES = [os.fsdecode(bytes.fromhex(each)) for each in {digits!r}]\n{reads}") == "[]"
     assert not [value for value in (MARK, KEY) if value in made]
     assert all(name not in given for name in ("PROMISES_MARK", "ECOASSIST_DATA", "HOSTNAME"))
 
