@@ -7,56 +7,111 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from html.entities import codepoint2name
+from itertools import product
+from typing import TypeAlias
 from urllib.parse import quote
+
+Step: TypeAlias = Mapping[int, tuple[bytes, ...]]
+"""What may stand for one character of a form, by its first byte."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)  # it spells a key
+class _Form:
+    """A key, or a key packed into base64 or hexadecimal digits; each character as it is or behind an escape."""
+
+    steps: tuple[Step, ...]
+    mask: bytes
+
+    def at(self, text: bytes, place: int) -> tuple[int, bool]:
+        """Where the form that begins at `place` ends (-1: none does), and whether one could with more text.
+
+        All readings are followed side by side, so that no text takes more than a look per step and reading.
+        """
+        size, places, cut = len(text), {place}, False
+        for step in self.steps:
+            reached = set()
+            for here in places:
+                if here == size:
+                    cut = True
+                    continue
+                for token in step.get(text[here], ()):
+                    if text.startswith(token, here):
+                        reached.add(here + len(token))
+                    elif here + len(token) > size and token.startswith(text[here:]):
+                        cut = True
+            if not reached:
+                return -1, cut
+            places = reached
+        return max(places), cut
 
 
 class Masks:
-    """Finds keys as they are, percent-encoded once or twice (in part or whole), JSON-escaped, and in base64."""
+    """Finds keys as they are, in base64 and in hexadecimal digits; percent-encoded once or twice, or behind JSON's,
+    Python's or HTML's escapes, in part or whole.
+    """
 
-    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """`pairs`: each key and what stands in its place."""
-        self._placeholders: dict[str, bytes] = {}
-        self._encoded: dict[bytes, bytes] = {}
-        branches = []
-        for index, (key, stand_in) in enumerate(sorted(pairs, key=lambda pair: -len(pair[0]))):
-            value, mask = key.encode(), stand_in.encode()
-            self._placeholders[f"key{index}"] = mask
-            branches.append(b"(?P<key%d>" % index + b"".join(map(_any_form, value)) + b")")
-            self._encoded.update(_in_base64(value, mask))
-        branches += map(re.escape, sorted(self._encoded, key=len, reverse=True))
-        self._pattern = re.compile(b"|".join(branches))
-        self.longest = max((_LONGEST_FORM * len(key) for key, _ in pairs), default=0)
-        """Bytes that an echo can have at most."""
+    def __init__(self, pairs: Sequence[tuple[str, str]], *, encoded: bool = True) -> None:
+        """`pairs`: each key and what stands in its place; for an encoded key encoded likewise, unless told otherwise.
+
+        A key must not be empty.
+        """
+        self._forms: dict[int, list[_Form]] = {}
+        """By the bytes that they begin with."""
+        beginnings: set[bytes] = set()
+        for form in _forms(pairs, encoded):
+            beginnings.update(_beginnings(form.steps))
+            for first in form.steps[0]:
+                self._forms.setdefault(first, []).append(form)
+        self._begins = re.compile(_any_of(beginnings)) if beginnings else None
 
     def cover(self, text: bytes) -> bytes:
         """All of `text`, masked."""
-        return self._pattern.sub(self._mask, text)
+        return self.cover_decided(text, whole=True)[0]
 
-    def cover_from(self, text: bytes, limit: int) -> tuple[bytes, int]:
-        """Masks what begins before `limit`. Returns it, and how much of `text` it stands for (at least `limit`)."""
-        done, parts = 0, []
-        for match in self._pattern.finditer(text):
-            if match.start() >= limit:
-                break
-            parts += [text[done : match.start()], self._mask(match)]
-            done = match.end()
-        stop = max(done, limit)
-        return b"".join([*parts, text[done:stop]]), stop
+    def cover_decided(self, text: bytes, *, whole: bool = False) -> tuple[bytes, int]:
+        """Masks `text` as far as what follows cannot change it. Returns that, and how much of `text` it stands for.
 
-    def _mask(self, match: re.Match[bytes]) -> bytes:
-        return self._placeholders[match.lastgroup] if match.lastgroup else self._encoded[match.group()]
+        whole: nothing follows.
+        """
+        done = place = 0
+        parts: list[bytes] = []
+        while self._begins and (found := self._begins.search(text, place)):
+            place = found.start()
+            end, mask, cut = self._at(text, place)
+            if cut and not whole:
+                return b"".join([*parts, text[done:place]]), place
+            if end < 0:
+                place += 1
+            else:
+                parts += [text[done:place], mask]
+                done = place = end
+        return b"".join([*parts, text[done:]]) if parts else text, len(text)
+
+    def _at(self, text: bytes, place: int) -> tuple[int, bytes, bool]:
+        """The longest form at `place`, the first key's where two are equal: its end, its mask, and whether one is cut
+        off there."""
+        best, mask, cut = -1, b"", False
+        for form in self._forms[text[place]]:
+            end, open_ended = form.at(text, place)
+            cut = cut or open_ended
+            if end > best:
+                best, mask = end, form.mask
+        return best, mask, cut
 
 
 class MaskedStream:
-    """Masks a body piece by piece: a place is decided only when the longest echo that could begin there has arrived."""
+    """Masks a body piece by piece. Held back is only what may be the beginning of a form of a key."""
 
     def __init__(self, masks: Masks) -> None:
         self._masks, self._held = masks, b""
 
     def feed(self, data: bytes) -> bytes:
         text = self._held + data
-        covered, stop = self._masks.cover_from(text, max(0, len(text) - self._masks.longest + 1))
+        covered, stop = self._masks.cover_decided(text)
         self._held = text[stop:]
         return covered
 
@@ -65,22 +120,98 @@ class MaskedStream:
         return self._masks.cover(held)
 
 
-_LONGEST_FORM = 6
-"""Bytes that stand for one byte of a key: \\u002f."""
+# ── forms ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _any_form(byte: int) -> bytes:
-    """A pattern for one byte of a key: itself, %2f, %252f, \\u002f, or, for punctuation, behind a backslash."""
-    code = b"".join(b"[%c%c]" % (digit, digit ^ 32) if digit > 57 else b"%c" % digit for digit in b"%02x" % byte)
-    raw = (b"" if chr(byte).isalnum() else b"\\\\?") + re.escape(b"%c" % byte)
-    return b"(?:" + raw + b"|%(?:25)?" + code + b"|\\\\u00" + code + b")"
+def _forms(pairs: Sequence[tuple[str, str]], encoded: bool) -> Iterator[_Form]:
+    for key, stand_in in sorted(pairs, key=lambda pair: -len(pair[0])):
+        value, mask = key.encode(), stand_in.encode()
+        packed = {value: mask} | dict(_in_base64(value, mask))
+        for text, its_mask in packed.items():
+            yield _Form(_steps(text, wrapped=text != value), its_mask if encoded else mask)
+        digits = value.hex().encode()
+        yield _Form(tuple(map(_either_case, digits)), mask.hex().encode() if encoded else mask)
 
 
 def _in_base64(value: bytes, mask: bytes) -> Iterator[tuple[bytes, bytes]]:
     """At each of the three alignments: the characters that the key alone decides, and the placeholder's for them."""
-    for form in {value, quote(value, safe="").encode()}:
+    for form in dict.fromkeys([value, quote(value, safe="").encode()]):
         stand_in = (mask * (len(form) // len(mask) + 1))[: len(form)]
         for before in range(3):
             first, last = -(-8 * before // 6), 8 * (before + len(form)) // 6
             for encode in (base64.b64encode, base64.urlsafe_b64encode):
                 yield encode(bytes(before) + form)[first:last], encode(bytes(before) + stand_in)[first:last]
+
+
+_UNWRAPPED = 4
+"""Characters of base64 before which no line end is looked for: a stream must not wait for what follows each line."""
+
+
+def _steps(text: bytes, *, wrapped: bool) -> tuple[Step, ...]:
+    """wrapped: lines may end anywhere in it."""
+    return tuple((_wrapped if wrapped and at >= _UNWRAPPED else _escaped)(byte) for at, byte in enumerate(text))
+
+
+@cache
+def _escaped(byte: int) -> Step:
+    """A character itself, %2f, %252f, \\u002f, \\x2f; punctuation also as \\/, &#47; and &#x2f;.
+
+    In JSON within JSON the backslashes are doubled.
+    """
+    codes = [bytes(pair) for pair in product(*(sorted({*b"%c" % d, *(b"%c" % d).upper()}) for d in b"%02x" % byte))]
+    tokens = [b"%c" % byte]
+    for code in codes:
+        tokens += [b"%" + code, b"%25" + code]
+        tokens += [slashes + name + code for slashes in (b"\\", b"\\\\") for name in (b"u00", b"x")]
+    if not chr(byte).isalnum():
+        tokens += [b"\\" * number + b"%c" % byte for number in (1, 2, 3)]
+        tokens += [b"&#%d;" % byte, *(b"&#%c%s;" % (x, code) for x in b"xX" for code in codes)]
+        tokens += [b"&%s;" % codepoint2name[byte].encode()] if byte in codepoint2name else []
+    return _by_first(tokens)
+
+
+@cache
+def _wrapped(byte: int) -> Step:
+    """A character of base64, also at the beginning of a line."""
+    own = [token for tokens in _escaped(byte).values() for token in tokens]
+    return _by_first([*own, *(end + b"%c" % byte for end in (b"\n", b"\r\n", b"\\n", b"\\r\\n"))])
+
+
+@cache
+def _either_case(digit: int) -> Step:
+    return _by_first([b"%c" % digit, (b"%c" % digit).upper()])
+
+
+def _by_first(tokens: Iterable[bytes]) -> Step:
+    found: dict[int, tuple[bytes, ...]] = {}
+    for token in dict.fromkeys(tokens):
+        found[token[0]] = (*found.get(token[0], ()), token)
+    return found
+
+
+# ── where a form may begin ──────────────────────────────────────────────────────────────────────────────────────────
+
+_DEPTH = 3
+"""Bytes of its beginning by which a form is looked for: few places of other text share them."""
+
+
+def _beginnings(steps: Sequence[Step], had: bytes = b"") -> set[bytes]:
+    """The first bytes of all that the steps can spell."""
+    if len(had) >= _DEPTH or not steps:
+        return {had[:_DEPTH]}
+    tokens = {token[: _DEPTH - len(had)] for tokens in steps[0].values() for token in tokens}
+    return {found for token in tokens for found in _beginnings(steps[1:], had + token)}
+
+
+def _any_of(words: Iterable[bytes]) -> bytes:
+    """A pattern for words of _DEPTH bytes, or their beginnings at the end of the text.
+
+    Branches that begin with different bytes let `re` pass over all others at the speed of memory.
+    """
+    tree: dict[int, set[bytes]] = {}
+    for word in words:
+        tree.setdefault(word[0], set()).add(word[1:])
+    return b"|".join(
+        re.escape(b"%c" % first) + (b"" if b"" in rests else b"(?:" + _any_of(rests) + b"|\\Z)")
+        for first, rests in sorted(tree.items())
+    )
