@@ -34,6 +34,8 @@ HEAVY = {
     "zmq": {"kernel"},
     "cryptography": {"egress"},
     "h11": {"egress"},
+    "brotli": {"egress.decode"},
+    "backports": {"egress.decode"},
     "rich": {"render", "cli", "demo"},
     "typer": {"cli"},
     "prompt_toolkit": {"cli.chat"},
