@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, ValidationError
 
 from .errors import UsageFault
+from .keys import FILE, MODEL_KEYS, Keys
 from .types import Reach
 
 
@@ -159,8 +160,19 @@ class Config(_Section):
     """The folder of what commands add to the configuration: NAME.json per API, and keys.toml."""
     environ: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)
     """A copy of the process environment."""
-    keys: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)
+    keys: InstanceOf[Keys] = Field(default_factory=Keys, exclude=True, repr=False)
     """Keys by the names of their variables: from the environment, else from where the person keeps them."""
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Those that name keys: of APIs and of models."""
+        named = [variable for api in self.apis.values() for variable in api.keys]
+        models = [tier.key for tier in self.tiers if tier.key]
+        if not self.tiers:
+            models = ["OPENAI_API_KEY"]
+        elif not all(tier.key for tier in self.tiers):  # its endpoint decides which of them it is
+            models += MODEL_KEYS
+        return tuple(dict.fromkeys([*named, *models]))
 
 
 FOREIGN = frozenset({"file", "data", "added", "environ", "keys"})
@@ -222,7 +234,8 @@ def _validated(settings: dict[str, Any], file: Path | None, data: Path, added: P
     for name in FOREIGN & settings.keys():
         raise UsageFault(f"{where}: there is no setting {name!r}", "remove it")
     try:
-        return Config(**settings, file=file, data=data, added=added, environ=env, keys=env)
+        config = Config(**settings, file=file, data=data, added=added, environ=env)
+        return config.model_copy(update={"keys": Keys(env, added / FILE, config.variables)})
     except ValidationError as error:
         first = error.errors()[0]
         loc = ".".join(str(part) for part in first["loc"])

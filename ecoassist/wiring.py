@@ -18,7 +18,7 @@ from .clock import Clock
 from .config import Config, TierConfig
 from .desk import WARNING, Desk
 from .engine import Engine, Tier
-from .errors import UsageFault
+from .errors import NoModel, UsageFault
 from .models.choose import Choice, Declared, choose
 from .outbox import FolderOutbox
 from .ports import Judge, Model
@@ -55,6 +55,8 @@ def open_session(
     desk, clock = Desk(), clock or Clock()
     outbox = FolderOutbox(config.sandbox.files, lambda text: desk.notice(f"{WARNING}{text}"))
     boxes = Sandboxes(config, desk.notice, tuple(files), unsafe_local=unsafe_local, outbox=outbox, clock=clock)
+    for trouble in config.keys.troubles:
+        desk.notice(f"{WARNING}{trouble}")
     store = store_of(config)
     kernel = StartingKernel(boxes.start, boxes.prepare)
     budget = Budget(config.budget.question, config.budget.tokens)
@@ -100,7 +102,12 @@ def choices_of(config: Config) -> tuple[Choice, ...]:
     names = [tier.name for tier in config.tiers]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UsageFault(f"two tiers are called {twice!r}", "give each tier a name of its own")
-    return choose(tuple(_declared(tier) for tier in config.tiers), config.environ)
+    try:
+        return choose(tuple(_declared(tier) for tier in config.tiers), config.environ, keys=config.keys)
+    except NoModel as error:
+        if not config.keys.troubles:
+            raise
+        raise NoModel(f"{error} ({config.keys.troubles[0]})", error.remedy) from error  # its key may be there
 
 
 def _declared(tier: TierConfig) -> Declared:

@@ -41,6 +41,7 @@ HEAVY = {
     "prompt_toolkit": {"cli.chat"},
     "genai_prices": {"models.prices"},
     "pydantic": {"config", "verdict"},
+    "keyring": {"keys"},
 }
 """Foreign library -> the only modules or packages that may import it."""
 

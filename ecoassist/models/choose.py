@@ -143,16 +143,19 @@ def choose(
     environ: Mapping[str, str],
     fetch: Fetch = list_models,
     price: Callable[[str], Price | None] = listed_price,
+    *,
+    keys: Mapping[str, str] | None = None,
 ) -> tuple[Choice, ...]:
     """The tiers to use, cheapest first.
 
-    fetch: asked once for each endpoint. price: orders models that nothing else orders. Raises NoModel; for a missing
-    key before any socket opens.
+    keys: by the names of their variables; None: the environment has them. fetch: asked once for each endpoint.
+    price: orders models that nothing else orders. Raises NoModel; for a missing key before any socket opens.
     """
+    keys = environ if keys is None else keys
     if declared:
-        return _configured(declared, environ, fetch)
-    if environ.get("OPENAI_API_KEY") or environ.get("OPENAI_BASE_URL"):
-        endpoint = _endpoint(None, None, environ)
+        return _configured(declared, environ, keys, fetch)
+    if environ.get("OPENAI_BASE_URL") or keys.get("OPENAI_API_KEY"):
+        endpoint = _endpoint(None, None, environ, keys)
         return _defaults(endpoint, fetch(endpoint), price)
     try:
         ollama = Endpoint(_ollama_url(environ.get("OLLAMA_HOST", "")), "ollama", "")
@@ -173,8 +176,10 @@ NO_MODEL = """do one of these, then run `ecoassist doctor`:
 # ── tiers of the configuration ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _configured(declared: Sequence[Declared], environ: Mapping[str, str], fetch: Fetch) -> tuple[Choice, ...]:
-    endpoints = [_endpoint(tier.base_url, tier.key, environ) for tier in declared]  # all keys before any socket
+def _configured(
+    declared: Sequence[Declared], environ: Mapping[str, str], keys: Mapping[str, str], fetch: Fetch
+) -> tuple[Choice, ...]:
+    endpoints = [_endpoint(tier.base_url, tier.key, environ, keys) for tier in declared]  # all keys before any socket
     lists = {endpoint: fetch(endpoint) for endpoint in dict.fromkeys(endpoints)}
     return tuple(_named(tier, endpoint, lists[endpoint]) for tier, endpoint in zip(declared, endpoints, strict=True))
 
@@ -202,17 +207,19 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
 
 
-def _endpoint(base_url: str | None, key_name: str | None, environ: Mapping[str, str]) -> Endpoint:
+def _endpoint(
+    base_url: str | None, key_name: str | None, environ: Mapping[str, str], keys: Mapping[str, str]
+) -> Endpoint:
     """Where a tier is asked, and with which key. A key is only ever sent to the endpoint it was given for."""
     ours = environ.get("OPENAI_BASE_URL") or OPENAI
     if base_url is None:
         provider = next((one for one in DEFAULTS if one.key_name == key_name), None)
         base_url = provider.base_url if provider and provider.base_url != OPENAI else ours
     base_url = _checked(base_url)
-    if key_name is None and is_local(base_url) and not (base_url == _checked(ours) and environ.get("OPENAI_API_KEY")):
+    if key_name is None and is_local(base_url) and not (base_url == _checked(ours) and keys.get("OPENAI_API_KEY")):
         return Endpoint(base_url, "none", "")
     key_name = key_name or _key_name(base_url, _checked(ours))
-    key = environ.get(key_name, "").strip()
+    key = keys.get(key_name, "").strip()
     if not key:
         raise NoModel(f"{key_name} is not set, and {base_url} needs a key", f"export {key_name}=...")
     if not (key.isascii() and key.isprintable()):
