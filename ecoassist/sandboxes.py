@@ -6,7 +6,6 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -75,8 +74,7 @@ class Sandboxes:
         return self._start(self._policy, self.outbox)
 
     def start_readonly(self, hosts: tuple[str, ...]) -> Kernel:
-        allowed = tuple(host for host in hosts if self._policy.allows(host))
-        return self._start(replace(self._policy, read_only=True, hosts=allowed), None)
+        return self._start(self._policy.readonly(hosts), None)
 
     def shell(self, *, terminal: bool) -> Shell:
         """A shell for a person in a sandbox as code gets it. Raises NoSandbox."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import h11
 
-from .policy import Policy
+from .policy import Door, Policy
 from .resolve import Resolver, public
 from .wire import Limits, Refused, Wire
 
@@ -21,11 +21,12 @@ class Dialer:
     ) -> None:
         self._policy, self._context, self._resolve, self._limits = policy, context, resolve, limits
 
-    async def open(self, host: str, *, tls: bool) -> Wire:
+    async def open(self, door: Door) -> Wire:
         """Tries every address; the last failure counts. Raises Refused."""
+        host, port, tls = door
         try:
             async with asyncio.timeout(self._limits.connect):
-                addresses, port = await self._addresses(host, tls)
+                addresses, port = await self._addresses(door)
                 for address in addresses[:-1]:
                     try:
                         return await self._connect(address, port, host, tls, self._limits.connect / len(addresses))
@@ -37,7 +38,8 @@ class Dialer:
         except TimeoutError:
             raise Refused(504, f"{host} could not be reached within {self._limits.connect:g} s") from None
         except OSError as error:
-            keyed = "; a host with a key is only spoken to over TLS" if self._policy.secrets_of(host) else ""
+            upgraded = tls and self._policy.secrets_of(host, door.port)
+            keyed = "; a host with a key is only spoken to over TLS" if upgraded else ""
             how = f"over TLS on port {port}" if tls else f"on port {port}"
             raise Refused(502, f"{host} could not be reached {how} ({_words(error)}){keyed}") from None
 
@@ -48,18 +50,22 @@ class Dialer:
             )
         return Wire(reader, writer, h11.CLIENT, self._limits.idle)
 
-    async def _addresses(self, host: str, tls: bool) -> tuple[Sequence[str], int]:
-        """All of them public, or none is used: one bad answer among good ones is how DNS rebinding begins."""
+    async def _addresses(self, door: Door) -> tuple[Sequence[str], int]:
+        """All of them public, or none is used: one bad answer among good ones is how DNS rebinding begins.
+
+        A private API alone may be anywhere.
+        """
+        host, port, tls = door
+        private = self._policy.private(host, port, tls=tls)
         if override := self._policy.overrides.get(host):
-            return [override.address], override.tls_port if tls else override.plain_port
-        port = 443 if tls else 80
+            return [override.address], port if private else override.tls_port if tls else override.plain_port
         try:
             addresses = await self._resolve(host, port)
         except OSError:
             addresses = []
         if not addresses:
             raise Refused(502, f"the name {host} does not resolve")
-        if not all(map(public, addresses)):
+        if not private and not all(map(public, addresses)):
             raise Refused(403, f"the name {host} resolves to an address that is not public")
         return addresses, port
 

@@ -25,7 +25,7 @@ from .policy import Policy
 from .record import Record, Tally
 from .relay import relay
 from .resolve import Resolver, lookup
-from .route import Route, check, request_headers, route_of, tunnel_of
+from .route import Route, check, has_body, request_headers, route_of, tunnel_of
 from .upstream import Upstream
 from .wire import Limits, Refused, Wire
 
@@ -128,7 +128,7 @@ class Conversation:
             self._untold = None
             await self._serve(request, tally)
         except Refused as refused:
-            tally.refused = refused.reason
+            tally.refused, tally.blocked = refused.reason, refused.blocked
             self._gate.record.note(tally)
             await self._upstream.close()
             await self._answer(refused)
@@ -148,8 +148,8 @@ class Conversation:
         tally.host = host
         if not isinstance(await self._client.receive(), h11.EndOfMessage) or self._client.http.trailing_data[0]:
             raise Refused(400, "data before the tunnel was open")
-        if reason := self._gate.policy.refusal(host, port, "CONNECT", tls=True):
-            self._untold = Tally(host, "CONNECT", refused=reason)
+        if refusal := self._gate.policy.refusal(host, port, "CONNECT", tls=True):
+            self._untold = Tally(host, "CONNECT", refused=refusal.reason, blocked=refusal.blocked)
         await self._client.send(h11.Response(status_code=200, headers=[], reason=b"Connection established"))
         try:
             self._client = await self._client.secured(self._gate.ca.context(host), self._gate.limits.connect)
@@ -163,6 +163,7 @@ class Conversation:
     async def _serve(self, request: h11.Request, tally: Tally) -> None:
         route = route_of(request, self._tunnel)
         tally.host, tally.path = route.host, route.path
+        tally.api = self._gate.policy.api_of(route.host, route.port)
         try:
             self._admit(route, request)
         except Refused:
@@ -181,8 +182,13 @@ class Conversation:
     def _admit(self, route: Route, request: h11.Request) -> None:
         if self._full:
             raise Refused(503, f"more than {self._gate.limits.connections} connections at once; close some")
-        if reason := self._gate.policy.refusal(route.host, route.port, route.method, tls=route.tls):
-            raise Refused(403, reason)
+        if refusal := self._gate.policy.refusal(
+            *(route.host, route.port, route.method),
+            tls=route.tls,
+            target=route.target.decode("latin-1"),
+            body=has_body(tuple(request.headers)),
+        ):
+            raise Refused(403, refusal.reason, blocked=refusal.blocked)
         if self._gate.policy.read_only and (named := OVERRIDING & dict(request.headers).keys()):
             raise Refused(403, f"read-only re-run: {min(named).decode()} could make it another method")
         check(route, tuple(request.headers))
@@ -215,10 +221,11 @@ class Conversation:
         return False
 
     async def _exchange(self, route: Route, request: h11.Request, body: bytes, tally: Tally) -> None:
-        secrets = self._gate.policy.secrets_of(route.host)
+        secrets = self._gate.policy.secrets_of(route.host, route.port)
         headers = request_headers(route, tuple(request.headers), keyed=bool(secrets))
         outgoing = fill(Outgoing(route.method, route.target, headers, body), secrets)
-        response = await self._upstream.ask(route.host, outgoing, tls=route.tls or bool(secrets))
+        door = self._gate.policy.upstream(route.host, route.port, tls=route.tls)
+        response = await self._upstream.ask(door, outgoing)
         tally.status = response.status_code
         self._gate.record.note(tally)
         limit = self._gate.limits.response_body

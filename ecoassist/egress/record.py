@@ -22,6 +22,8 @@ class Tally:
     path: str = ""
     status: int | None = None
     refused: str = ""
+    blocked: bool = False
+    api: str = ""
     size: int = 0
     begun: float = field(default_factory=time.monotonic)
     ended: float | None = None
@@ -29,7 +31,8 @@ class Tally:
 
     def access(self) -> Access:
         seconds = (self.ended or time.monotonic()) - self.begun
-        return Access(self.host, self.method, self.path, self.status, self.refused, self.size, seconds)
+        told = (self.host, self.method, self.path, self.status, self.refused, self.size, seconds)
+        return Access(*told, api=self.api, blocked=self.blocked)
 
 
 class Record:

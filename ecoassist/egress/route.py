@@ -34,6 +34,12 @@ class Route:
     """In origin form: path and query."""
 
     @property
+    def authority(self) -> bytes:
+        """For the Host header."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}").encode()
+
+    @property
     def path(self) -> str:
         """For the record: without the query, and not longer than a line."""
         return self.target.partition(b"?")[0].decode("latin-1")[:200]
@@ -72,9 +78,15 @@ def check(route: Route, headers: Headers) -> None:
     fields = dict(headers)
     if b"upgrade" in fields:
         raise Refused(501, "protocol upgrades and websockets are not supported")
-    named, _, port = fields.get(b"host", route.host.encode()).decode("latin-1").lower().partition(":")
+    named, port = _host_and_port(fields.get(b"host", route.authority).decode("latin-1").lower())
     if named.removesuffix(".") != route.host or port not in ("", str(route.port)):
         raise Refused(421, f"the Host header does not match {route.host}")
+
+
+def has_body(headers: Headers) -> bool:
+    """Whether the request says that one follows its headers."""
+    fields = dict(headers)
+    return b"transfer-encoding" in fields or fields.get(b"content-length", b"0").strip(b"0") != b""
 
 
 def request_headers(route: Route, headers: Headers, *, keyed: bool) -> Headers:
@@ -83,7 +95,7 @@ def request_headers(route: Route, headers: Headers, *, keyed: bool) -> Headers:
     kept = [(name, value) for name, value in headers if name not in dropped]
     if keyed:
         kept.append((b"accept-encoding", b"identity"))
-    return ((b"host", route.host.encode()), *kept)
+    return ((b"host", route.authority), *kept)
 
 
 def response_headers(headers: Headers, *, rewritten: bool) -> Headers:
@@ -99,6 +111,13 @@ def response_headers(headers: Headers, *, rewritten: bool) -> Headers:
             b"content-digest",
         }
     return tuple((name, value) for name, value in headers if name not in dropped)
+
+
+def _host_and_port(authority: str) -> tuple[str, str]:
+    host, colon, port = authority.rpartition(":")
+    if not colon or port.endswith("]"):
+        host, port = authority, ""
+    return host.removeprefix("[").removesuffix("]"), port
 
 
 def _listed(headers: Headers) -> frozenset[bytes]:

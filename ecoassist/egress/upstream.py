@@ -6,6 +6,7 @@ import h11
 
 from .dial import Dialer
 from .places import Outgoing
+from .policy import Door
 from .wire import Limits, Refused, Wire
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -18,35 +19,36 @@ class Upstream:
     def __init__(self, dialer: Dialer, limits: Limits) -> None:
         self._dialer, self._limits = dialer, limits
         self._wire: Wire | None = None
-        self._to: tuple[str, bool] | None = None
+        self._to: Door | None = None
 
-    async def ask(self, host: str, request: Outgoing, *, tls: bool) -> h11.Response:
+    async def ask(self, door: Door, request: Outgoing) -> h11.Response:
         """Sends the request; returns the head of the response. Its body is read with piece()."""
-        kept = self._wire if self._to == (host, tls) else None
+        kept = self._wire if self._to == door else None
         if kept and kept.ready:
             try:
                 return await self._send(kept, request)
             except (OSError, h11.RemoteProtocolError) as error:
                 # The host may have closed it in the meantime. Only it knows whether it saw the request.
                 if isinstance(error, TimeoutError) or request.method not in _REPEATABLE:
-                    raise self._failed(host, error) from None
+                    raise self._failed(door.host, error) from None
         await self.close()
-        self._wire, self._to = await self._dialer.open(host, tls=tls), (host, tls)
+        self._wire, self._to = await self._dialer.open(door), door
         try:
             return await self._send(self._wire, request)
         except (OSError, h11.RemoteProtocolError) as error:
-            raise self._failed(host, error) from None
+            raise self._failed(door.host, error) from None
 
     async def piece(self) -> bytes:
         """The next piece of the body; empty at its end, after which the connection is kept if the host agrees."""
-        wire, (host, _) = self._wire, self._to or ("", False)
+        wire, door = self._wire, self._to
         assert wire, "ask() comes first"
+        assert door
         try:
             while not isinstance(event := await wire.receive(), h11.EndOfMessage):
                 if isinstance(event, h11.Data) and event.data:
                     return bytes(event.data)
         except (OSError, h11.RemoteProtocolError) as error:
-            raise self._failed(host, error) from None
+            raise self._failed(door.host, error) from None
         if not wire.next_cycle():
             await self.close()
         return b""

@@ -18,9 +18,10 @@ _GOODBYE = 1.0
 class Refused(Exception):
     """Answered to the client instead of the upstream's response. The reason is for the code in the sandbox to read."""
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, *, blocked: bool = False) -> None:
+        """`blocked`: only because the host is not on the list."""
         super().__init__(reason)
-        self.status, self.reason = status, reason
+        self.status, self.reason, self.blocked = status, reason, blocked
 
 
 @dataclass(frozen=True, slots=True)

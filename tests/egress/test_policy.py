@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecoassist.egress.places import Outgoing, fill, parse_place, placeholder
-from ecoassist.egress.policy import Override, Policy, is_address, is_name
+from ecoassist.egress.policy import Door, Override, Policy, Refusal, Service, is_address, is_name
 from ecoassist.errors import UsageFault
 from ecoassist.types import Place, Secret
 
@@ -192,7 +193,186 @@ def test_keys_belong_to_their_hosts() -> None:
 def test_a_long_allow_list_is_shortened_in_the_refusal() -> None:
     policy = Policy(tuple(f"h{n}.example.com" for n in range(12)))
 
-    assert policy.refusal("x.org", 443, "GET", tls=True).endswith("h7.example.com and 4 more)")
+    assert refusal(policy, "x.org").endswith("h7.example.com and 4 more)")
+
+
+# ── what may leave ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+DOOR = Door("10.1.2.3", 8001, False)
+INTRA = Service("intra", door=DOOR)
+INDEX = Service("", ("index.example.com",), reads=True)
+
+
+def refusal(policy: Policy, host: str, port: int = 443, method: str = "GET", **more: Any) -> str:
+    found = policy.refusal(host, port, method, tls=more.pop("tls", port == 443), **more)
+    return found.reason if found else ""
+
+
+def test_with_the_network_off_nothing_is_reachable_and_nobody_is_asked() -> None:
+    policy = Policy(("api.example.com",), reach="none", services=(INTRA, INDEX))
+    policy.grants.open("granted.example.com", "session")
+
+    for host, port in (("api.example.com", 443), DOOR[:2], ("index.example.com", 443), ("granted.example.com", 443)):
+        assert policy.refusal(host, port, "GET", tls=port == 443) == Refusal("the network is off: its policy is none")
+
+
+def test_the_open_network_has_every_name_on_the_usual_ports_and_no_address() -> None:
+    policy = Policy((), bound("bearer"), reach="open")
+
+    assert refusal(policy, "anything.example.org") == refusal(policy, "anything.example.org", 80) == ""
+    assert "port 8443" in refusal(policy, "anything.example.org", 8443, tls=True)
+    assert "port 443" in refusal(policy, "anything.example.org", 443, tls=False)
+    for address in ("10.0.0.1", "8.8.8.8", "::1", "127.1", "2130706433", "0x7f.1"):
+        assert "is an IP address" in refusal(policy, address)
+    assert refusal(policy, "not a name")
+    assert policy.secrets_of("anything.example.org") == ()
+
+
+def test_only_a_host_that_is_not_listed_is_blocked_and_may_be_opened() -> None:
+    policy = Policy(("api.example.com",))
+
+    def blocked(host: str, port: int = 443, *, tls: bool = True) -> bool | None:
+        found = policy.refusal(host, port, "GET", tls=tls)
+        return found.blocked if found else None
+
+    assert blocked("x.org") is blocked("x.org", 80, tls=False) is True
+    assert blocked("api.example.com") is None
+    assert blocked("x.org", 22) is blocked("api.example.com", 22) is blocked("8.8.8.8") is False
+    assert policy.readonly(()).refusal("x.org", 443, "GET", tls=True) == Refusal(
+        "read-only re-run: host x.org is not one of its recorded hosts (it is empty)"
+    )
+
+
+def test_a_host_is_open_from_the_moment_the_person_opens_it_and_once_ends_with_the_question() -> None:
+    policy = Policy()
+    assert refusal(policy, "x.org")
+
+    policy.grants.open("x.org", "once")
+    policy.grants.open("y.org", "session")
+    assert refusal(policy, "x.org") == refusal(policy, "y.org", 80, "POST") == ""
+    assert "allowed: x.org, y.org" in refusal(policy, "z.org")
+
+    policy.grants.begin()
+    assert refusal(policy, "x.org")
+    assert not refusal(policy, "y.org")
+
+
+def test_a_private_api_is_its_host_its_port_and_its_scheme_and_nothing_else() -> None:
+    policy = Policy(("api.example.com",), services=(INTRA, Service("wiki", door=Door("wiki.corp", 443, True))))
+
+    assert refusal(policy, *DOOR[:2], method="POST") == refusal(policy, "wiki.corp", method="PUT") == ""
+    assert policy.private(*DOOR[:2], tls=False)
+    for port, tls in ((8001, True), (8002, False), (80, False), (443, True), (22, True)):
+        assert "closed; open is only http on 8001" in refusal(policy, DOOR.host, port, tls=tls)
+        assert not policy.private(DOOR.host, port, tls=tls)
+    assert refusal(policy, "wiki.corp", 80)
+    assert "is an IP address" in refusal(policy, "10.1.2.4", 8001, tls=False)
+    assert refusal(policy, "other.corp", 8001, tls=False)
+    assert refusal(policy, "api.example.com", 8001, tls=False)
+
+
+@pytest.mark.parametrize("spelled", ["0x0a.1.2.3", "167838211", "10.1.515", "010.1.2.3", "::ffff:10.1.2.3"])
+def test_a_private_address_has_one_spelling(spelled: str) -> None:
+    assert "is an IP address" in refusal(Policy(services=(INTRA,)), spelled, 8001, tls=False)
+
+
+@pytest.mark.parametrize("host", ["*.corp", "Wiki.corp", "0x7f.1", "127.1", "wiki.corp.", "a b", ""])
+def test_an_unfit_private_host_is_refused(host: str) -> None:
+    with pytest.raises(UsageFault, match="is not a host"):
+        Policy(services=(Service("x", door=Door(host, 80, False)),))
+
+
+def test_keys_of_private_apis_on_one_host_stay_apart_and_out_of_its_public_side() -> None:
+    one, two = (Door("box.corp", port, False) for port in (8001, 8002))
+    keys = [Secret(f"KEY_{door.port}", KEY, MARK, (str(door),), (Place("bearer"),)) for door in (one, two)]
+    services = (Service("one", door=one), Service("two", door=two))
+    policy = Policy(("box.corp",), (*keys, *bound("bearer")), services=services)
+
+    assert policy.secrets_of("box.corp", 8001) == (keys[0],)
+    assert policy.secrets_of("box.corp", 8002) == (keys[1],)
+    assert policy.secrets_of("box.corp") == policy.secrets_of("box.corp", 8003) == ()
+    assert policy.upstream("box.corp", 8001, tls=False) == one
+
+
+def test_a_request_with_a_key_goes_over_tls() -> None:
+    policy = Policy(("api.example.com", "other.example.com"), bound("bearer"))
+
+    assert policy.upstream("api.example.com", 80, tls=False) == Door("api.example.com", 443, True)
+    assert policy.upstream("other.example.com", 80, tls=False) == Door("other.example.com", 80, False)
+
+
+def test_an_index_of_packages_is_only_read() -> None:
+    policy = Policy(services=(INDEX, Service("", door=DOOR, reads=True)))
+
+    assert refusal(policy, "index.example.com") == refusal(policy, *DOOR[:2], method="HEAD") == ""
+    assert "for reading packages only: POST" in refusal(policy, "index.example.com", method="POST")
+    assert "for reading packages only: PUT" in refusal(policy, *DOOR[:2], method="PUT")
+    assert "port 22" in refusal(policy, "index.example.com", 22)
+
+
+def test_the_api_of_a_host_is_known() -> None:
+    policy = Policy(services=(Service("maps", ("*.maps.example", "maps.example")), INTRA, INDEX))
+
+    assert policy.api_of("a.maps.example") == policy.api_of("maps.example", 80) == "maps"
+    assert policy.api_of(*DOOR[:2]) == "intra"
+    assert policy.api_of(DOOR.host, 80) == policy.api_of("index.example.com") == policy.api_of("x.org") == ""
+
+
+def test_a_re_run_reads_what_was_recorded_and_is_open_now() -> None:
+    policy = Policy(("a.org", "b.org"), reach="open", services=(INTRA, INDEX))
+    again = policy.readonly(("a.org", "x.org", "index.example.com", "8.8.8.8"))
+
+    assert refusal(again, "a.org") == refusal(again, "x.org") == refusal(again, "index.example.com") == ""
+    assert refusal(again, "b.org")
+    assert refusal(again, "y.org")
+    assert refusal(again, *DOOR[:2])
+    assert not refusal(policy.readonly((DOOR.host,)), *DOOR[:2])
+    assert "POST is not sent again" in refusal(again, "a.org", method="POST")
+    assert "GET with a body" in refusal(again, "a.org", body=True)
+    assert not refusal(policy, "a.org", body=True)
+    assert refusal(Policy(("a.org",)).readonly(("x.org",)), "x.org")
+    policy.grants.open("z.org", "session")
+    assert refusal(again, "z.org")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/do/it",
+        "/do/it?now=1",
+        "/do/it/",
+        "/DO/it",
+        "//do///it",
+        "/do/./it",
+        "/x/../do/it",
+        "/do%2Fit",
+        "/d%6f/it",
+        "/d%256f/it",
+        "/do;v=1/it",
+        "/do%3Bv=1/it",
+        "/x/%2e%2e/do/it",
+        "/do\\it",
+        "/api?action=Delete&id=4",
+        "/api?action=%64elete",
+        "/" + "x/../" * 100 + "do/it",
+    ],
+)
+def test_a_get_that_acts_is_not_sent_again_however_it_is_spelled(target: str) -> None:
+    acting = Service("a", ("a.org",), acts=("/do/*", "/api?action=delete*"))
+    policy = Policy(("a.org", "b.org"), services=(acting,))
+
+    for method in ("GET", "HEAD"):
+        assert f"this {method} changes something" in refusal(
+            policy.readonly(("a.org",)), "a.org", method=method, target=target
+        )
+    assert not refusal(policy, "a.org", target=target)
+    assert not refusal(policy.readonly(("b.org",)), "b.org", target=target)
+
+
+@pytest.mark.parametrize("target", ["/", "/does/it", "/x/do/it", "/api?action=show", "/do.html", "/read?path=/do/it"])
+def test_a_get_that_reads_is_sent_again(target: str) -> None:
+    acting = Service("a", ("a.org",), acts=("/do/*", "/api?action=delete*", "/d[a-z]es/?t"))
+    assert not refusal(Policy(("a.org",), services=(acting,)).readonly(("a.org",)), "a.org", target=target)
 
 
 # ── putting keys in ─────────────────────────────────────────────────────────────────────────────────────────────────

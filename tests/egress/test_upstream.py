@@ -13,7 +13,7 @@ import requests
 from ecoassist.egress.ca import SessionCA
 from ecoassist.egress.dial import Dialer
 from ecoassist.egress.places import Outgoing
-from ecoassist.egress.policy import Policy
+from ecoassist.egress.policy import Door, Policy
 from ecoassist.egress.resolve import Resolver
 from ecoassist.egress.upstream import Upstream
 from ecoassist.egress.wire import Limits, Refused
@@ -119,7 +119,7 @@ def test_every_good_address_is_tried_at_the_address_that_was_checked() -> None:
         context = SessionCA().context(NAME)
         resolve = answering("1.1.1.1", "2606:4700::1", "8.8.8.8")
         upstream = Upstream(Dialer(policy, lambda: context, resolve, Limits()), Limits())
-        await upstream.ask(NAME, Outgoing("GET", b"/", ((b"host", NAME.encode()),)), tls=True)
+        await upstream.ask(Door(NAME, 443, True), Outgoing("GET", b"/", ((b"host", NAME.encode()),)))
 
     with (
         asyncio.Runner(loop_factory=Loop) as runner,
