@@ -6,6 +6,7 @@ The file is TOML: `--config`, else ECOASSIST_CONFIG, else `ecoassist/config.toml
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import tomllib
@@ -16,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, ValidationError
 
+from . import catalogue
 from .errors import UsageFault
 from .keys import FILE, MODEL_KEYS, Keys
 from .types import Reach
@@ -131,6 +133,8 @@ class ApiConfig(_Section):
     """Paths, with "*" for anything, of GETs that change something: they are not sent in a re-run."""
     terms: str = ""
     """Under which terms it may be used, for the person."""
+    document: str = ""
+    """Where the OpenAPI document is that it was described by."""
 
     @property
     def keys(self) -> dict[str, str]:
@@ -193,17 +197,28 @@ def load(
     Raises UsageFault for a file that cannot be read, is not TOML, or has unknown or unfit settings.
     """
     env = environment() if environ is None else dict(environ)
-    named = path or (Path(env["ECOASSIST_CONFIG"]) if env.get("ECOASSIST_CONFIG") else None)
-    default = platformdirs.user_config_path("ecoassist") / "config.toml"
-    file = named or (default if default.exists() else None)
+    file, added = locate(path, env)
     settings = _read(file) if file else {}
     from_environment = {name: env[variable] for name, variable in FROM_ENVIRONMENT.items() if env.get(variable)}
     _override(settings, "sandbox", from_environment)
     _override(settings, "sandbox", {name: value for name, value in (sandbox or {}).items() if value is not None})
     _override(settings, "budget", {} if max_cost is None else {"question": max_cost})
     _override(settings, "network", {} if network is None else {"policy": network})
+    settings["apis"] = _with_added(settings.get("apis", {}), added)
     data = Path(env["ECOASSIST_DATA"]) if env.get("ECOASSIST_DATA") else platformdirs.user_data_path("ecoassist")
-    return _validated(settings, file, data, (named or default).with_suffix(".d"), env)
+    return _validated(settings, file, data, added, env)
+
+
+def locate(path: Path | None = None, environ: Mapping[str, str] | None = None) -> tuple[Path | None, Path]:
+    """The configuration file, None where there is none, and the folder of what commands add to it."""
+    env = environment() if environ is None else environ
+    named = path or (Path(env["ECOASSIST_CONFIG"]) if env.get("ECOASSIST_CONFIG") else None)
+    default = platformdirs.user_config_path("ecoassist") / "config.toml"
+    beside = named or default
+    file = named or (default if default.exists() else None)
+    if not beside.name:  # "/" or ".": reading it as the file says what is wrong
+        return file, beside / "config.d"
+    return file, beside.with_name(f"{beside.stem if beside.suffix != '.d' else beside.name}.d")
 
 
 FROM_ENVIRONMENT = {"base_image": "ECOASSIST_BASE_IMAGE", "build_network": "ECOASSIST_BUILD_NETWORK"}
@@ -227,6 +242,53 @@ def _read(file: Path) -> dict[str, Any]:
         raise UsageFault(f"cannot read {file}: {error.strerror}", "check --config and ECOASSIST_CONFIG") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageFault(f"{file} is not TOML: {error}", "correct the file at that line") from error
+
+
+def _with_added(written: Any, added: Path) -> Any:
+    """The APIs that commands added, under what the file says of them; either may stand for one of the catalogue."""
+    if not isinstance(written, dict):
+        return written  # its validation says what is wrong
+    kept = _added(added)
+    apis: dict[str, Any] = {}
+    for name in [*kept, *(name for name in written if name not in kept)]:
+        own = written.get(name, {})
+        api = kept.get(name, {}) | own if isinstance(own, dict) else own
+        if isinstance(api, dict) and not (api.get("host") or api.get("url")):
+            try:
+                api = catalogue.entry(name) | api
+            except UsageFault as error:
+                raise UsageFault(f"apis.{name} has no host, and {error}", f"add host = ...; {error.remedy}") from error
+        apis[name] = api
+    return apis
+
+
+def _added(folder: Path) -> dict[str, dict[str, Any]]:
+    """What NAME.json files hold, by name. Raises UsageFault for one that is damaged: none is passed over in silence."""
+    try:
+        files = sorted(name for name in os.listdir(folder) if name.endswith(".json") and not name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise UsageFault(f"cannot read {folder}: {error.strerror}", "make that folder yours") from error
+    return {name.removesuffix(".json"): _added_api(folder / name) for name in files}
+
+
+def _added_api(file: Path) -> dict[str, Any]:
+    name = file.stem
+    remedy = f"correct it, or remove it: ecoassist api rm {name}"
+    try:
+        api = json.loads(file.read_text(encoding="utf-8"))
+        ApiConfig.model_validate(api)
+    except ValidationError as error:
+        first = error.errors()[0]
+        loc = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            near = _suggestion(("apis", name, *first["loc"]))
+            raise UsageFault(f"{file}: there is no setting {loc!r}", f"{near}; {remedy}") from error
+        raise UsageFault(f"{file} is damaged: {loc}: {first['msg']}", remedy) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageFault(f"{file} is damaged: {error}", remedy) from error
+    return dict(api)
 
 
 def _validated(settings: dict[str, Any], file: Path | None, data: Path, added: Path, env: Mapping[str, str]) -> Config:

@@ -69,5 +69,11 @@ def test_a_named_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
         load(tmp_path / "none.toml", environ={})
 
 
+@pytest.mark.parametrize("name", ["/", "."])
+def test_a_folder_in_place_of_the_file_is_an_error(name: str) -> None:
+    with pytest.raises(UsageFault, match="cannot read"):
+        load(Path(name), environ={})
+
+
 def test_values_of_the_environment_do_not_show_in_a_repr() -> None:
     assert "sk-value" not in repr(load(environ={"OPENAI_API_KEY": "sk-value"}))

@@ -22,6 +22,8 @@ HEAVY = {
     "rich",
     "sqlite3",
     "asyncio",
+    "openapi_pydantic",
+    "yaml",
 }
 
 HELP = """
