@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from .config import ApiConfig, Config
 from .egress.places import parse_place, placeholder
-from .egress.policy import Override, Policy
+from .egress.policy import Door, Override, Policy, Service, door_of
 from .errors import UsageFault
+from .index import index_of
 from .types import Api, Operation, Secret
 
 
@@ -25,7 +26,9 @@ def enabled(config: Config) -> dict[str, ApiConfig]:
 
 
 def apis_of(config: Config) -> tuple[Api, ...]:
-    """The enabled APIs as a prompt tells of them."""
+    """The enabled APIs as a prompt tells of them; with the network off there are none."""
+    if config.network.policy == "none":
+        return ()
     return tuple(_api(name, api) for name, api in enabled(config).items())
 
 
@@ -43,23 +46,76 @@ def host_of(api: ApiConfig) -> str:
 
 
 def policy_of(config: Config) -> Policy:
-    """Hosts and keys of the enabled APIs. Each key gets a new placeholder. Raises UsageFault for an unfit one."""
+    """Hosts and keys of the enabled APIs. Each key gets a new placeholder; with the network off none is of use.
+
+    Raises UsageFault for an unfit API.
+    """
     shown: dict[str, str] = {}
-    secrets = []
+    secrets: list[Secret] = []
     hosts: dict[str, None] = {}
+    services = []
     for name, api in enabled(config).items():
-        own = tuple(dict.fromkeys([host_of(api), *api.hosts]))
-        hosts |= dict.fromkeys(own)
-        for variable, place in api.keys.items():
-            value = config.keys[variable]
-            try:
-                places = tuple(parse_place(part) for part in place.split(","))
-                mark = shown.setdefault(variable, placeholder(value))
-            except UsageFault as error:
-                raise UsageFault(f"apis.{name}: {error}", error.remedy) from error
-            secrets.append(Secret(variable, value, mark, own, places))
+        try:
+            service = _service(name, api)
+            hosts |= dict.fromkeys(service.hosts)
+            secrets += _secrets(api, service, config.keys, shown)
+        except UsageFault as error:
+            raise UsageFault(f"apis.{name}: {error}", error.remedy) from error
+        services.append(service)
+    if index := index_of(config):
+        services.append(Service("", index.hosts, reads=True))
+        services += [Service("", door=door, reads=True) for door in index.doors]
     hosts |= dict.fromkeys(config.network.hosts)
-    return Policy(tuple(hosts), tuple(secrets), overrides=_overrides(config.network.addresses))
+    return Policy(
+        tuple(hosts),
+        tuple(secrets) if config.network.policy != "none" else (),
+        overrides=_overrides(config.network.addresses),
+        reach=config.network.policy,
+        services=tuple(services),
+    )
+
+
+def summary(policy: Policy) -> str:
+    """The policy in a few words: "allowlist (3 hosts)"."""
+    if policy.reach != "allowlist":
+        return policy.reach
+    names = {*policy.hosts, *policy.grants.hosts, *(door.host for door in policy.doors)}
+    names |= {host for service in policy.services for host in service.hosts}
+    return f"allowlist ({len(names)} host{'' if len(names) == 1 else 's'})"
+
+
+def _service(name: str, api: ApiConfig) -> Service:
+    base = door_of(api.url) if api.url else None
+    if api.private:
+        if api.hosts:
+            raise UsageFault("a private API has one host", "describe each of its hosts as an API of its own")
+        door = base or Door(api.host, 443, True)
+        if api.host not in ("", door.host):
+            raise UsageFault(f"its host is {api.host}, and that of its URL {door.host}", "leave the host out")
+        return Service(name, door=door, acts=_acts(api))
+    if base and base[1:] != (443, True):
+        raise UsageFault(
+            f"{api.url} is not https on the usual port", "only a private API may have another: private = true"
+        )
+    own = dict.fromkeys([host_of(api), *([base.host] if base else []), *api.hosts])
+    return Service(name, tuple(own), acts=_acts(api))
+
+
+def _acts(api: ApiConfig) -> tuple[str, ...]:
+    """Its patterns as they are, and below the base of its paths."""
+    base = urlsplit(api.url).path.rstrip("/")
+    return tuple(dict.fromkeys(text for path in api.acts for text in (path, base + "/" + path.lstrip("/"))))
+
+
+def _secrets(api: ApiConfig, service: Service, keys: Mapping[str, str], shown: dict[str, str]) -> Iterator[Secret]:
+    """`shown`: the placeholders of the variables seen so far."""
+    hosts = (str(service.door),) if service.door else service.hosts
+    for variable, place in api.keys.items():
+        value = keys[variable]
+        places = tuple(parse_place(part) for part in place.split(","))
+        if variable not in shown:
+            shown[variable] = placeholder(value)
+        yield Secret(variable, value, shown[variable], hosts, places)
 
 
 def _overrides(addresses: Mapping[str, str]) -> dict[str, Override]:

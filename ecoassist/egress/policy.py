@@ -9,8 +9,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from ecoassist.errors import UsageFault
 from ecoassist.types import Reach, Secret
@@ -207,6 +209,20 @@ class Policy:
         shown, more = named[:8], len(named) - 8
         listed = ", ".join(shown) + (f" and {more} more" if more > 0 else "")
         return f"allowed: {listed}" if listed else "it is empty"
+
+
+def door_of(url: str) -> Door:
+    """Where an http or https URL leads. Raises UsageFault for any other."""
+    try:
+        parts = urlsplit(url)
+        tls, host, port = parts.scheme == "https", parts.hostname or "", parts.port
+    except ValueError:
+        raise UsageFault(f"{url!r} is not a URL", "write one such as https://api.example.com/v1") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise UsageFault(f"{url!r} is no http or https URL", "write one such as https://api.example.com/v1")
+    with suppress(ValueError):
+        host = str(ipaddress.ip_address(host))
+    return Door(host, port or (443 if tls else 80), tls)
 
 
 def is_name(host: str) -> bool:
