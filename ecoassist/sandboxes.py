@@ -115,9 +115,10 @@ class Sandboxes:
             raise
 
     def _gate(self, policy: Policy) -> Gate:
+        from .egress.proxies import Proxies
         from .egress.proxy import Gate
 
-        return Gate(policy, self._ca, self._upstream)
+        return Gate(policy, self._ca, self._upstream, proxies=Proxies.of(self.config.environ))
 
     def _confined(self, gate: Gate) -> dict[str, Any]:
         """What a container behind `gate` is given."""
@@ -156,13 +157,17 @@ class Sandboxes:
 
     @cached_property
     def _upstream(self) -> ssl.SSLContext | None:
-        bundle = self.config.network.ca_bundle
-        if bundle is None:
+        from .egress.trust import verifying
+
+        bundle, env = self.config.network.ca_bundle, self.config.environ
+        file, folder = (bundle, None) if bundle else (env.get("SSL_CERT_FILE"), env.get("SSL_CERT_DIR"))
+        if not (file or folder):
             return None
         try:
-            return ssl.create_default_context(cafile=str(bundle))
+            return verifying(file or None, folder or None)
         except OSError as error:
-            raise UsageFault(f"network.ca_bundle: cannot use {bundle}: {error}", "name a PEM file") from error
+            named = "network.ca_bundle" if bundle else "SSL_CERT_FILE or SSL_CERT_DIR"
+            raise UsageFault(f"{named}: cannot use {file or folder}: {error}", "name a PEM file") from error
 
 
 def box_settings(config: Config) -> BoxSettings:

@@ -159,8 +159,11 @@ class Policy:
         """Whether the host may be reached in public, with every method."""
         if self.reach == "none" or is_address(host):
             return False
-        named = any(_matches(host, pattern) for pattern in self.hosts)
-        return named or host in self.grants or (self.reach == "open" and is_name(host))
+        return self._named(host) or (self.reach == "open" and is_name(host))
+
+    def listed(self, host: str) -> bool:
+        """Whether the person named it, which is more than not to have forbidden it."""
+        return self._named(host) or self._reads(host)
 
     def readonly(self, hosts: tuple[str, ...]) -> Policy:
         """For a re-run: those of `hosts` that are open now, for reading only. What is opened later stays closed."""
@@ -197,6 +200,9 @@ class Policy:
         if self.private(host, port, tls=tls):
             return any(not service.reads for service in self.services if service.door == (host, port, tls))
         return self.allows(host)
+
+    def _named(self, host: str) -> bool:
+        return host in self.grants or any(_matches(host, pattern) for pattern in self.hosts)
 
     def _reads(self, host: str) -> bool:
         return any(_matches(host, pattern) for s in self.services if s.reads for pattern in s.hosts)

@@ -22,10 +22,12 @@ from .ca import SessionCA
 from .dial import Dialer
 from .places import Outgoing, fill
 from .policy import Policy
+from .proxies import Proxies
 from .record import Record, Tally
 from .relay import relay
 from .resolve import Resolver, lookup
 from .route import Route, check, has_body, request_headers, route_of, tunnel_of
+from .trust import verifying
 from .upstream import Upstream
 from .wire import Limits, Refused, Wire
 
@@ -46,11 +48,12 @@ class Gate:
         *,
         resolve: Resolver = lookup,
         limits: Limits | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
-        """`upstream`: verifies the real hosts; by default with the system's roots, or those of SSL_CERT_FILE."""
+        """`upstream`: verifies the real hosts; by default with the system's roots. `proxies`: this machine's own."""
         self.policy, self.ca, self.resolve, self.limits = policy, ca, resolve, limits or Limits()
         self._upstream = upstream
-        self.dialer = Dialer(policy, lambda: self.upstream, resolve, self.limits)
+        self.dialer = Dialer(policy, lambda: self.upstream, resolve, self.limits, proxies)
         self.record = Record()
         self._masks: dict[tuple[Secret, ...], Masks] = {}
         self.holding = 0
@@ -60,7 +63,7 @@ class Gate:
     @cached_property
     def upstream(self) -> ssl.SSLContext:
         """Made on first use: reading the roots takes 20 ms."""
-        return self._upstream or ssl.create_default_context()
+        return self._upstream or verifying()
 
     @property
     def variables(self) -> dict[str, str]:

@@ -45,12 +45,19 @@ _CLOSED_6 = tuple(
     )
 )
 _NAT64 = IPv6Network("64:ff9b::/96")
+_ISATAP = 0x00005EFE
+"""The third quarter of such an address, whatever its prefix, but for two bits: the last quarter is one of IPv4."""
 
 
 def public(text: str) -> bool:
-    """Whether the address belongs to the public internet; IPv4 inside IPv6 (mapped, 6to4, NAT64) is looked into."""
-    address = ip_address(text.partition("%")[0])
+    """Whether the address belongs to the public internet; IPv4 inside IPv6 is looked into."""
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
     if isinstance(address, IPv6Address):
+        if (int(address) >> 32) & 0xFCFFFFFF == _ISATAP and not public(str(IPv4Address(int(address) & 0xFFFFFFFF))):
+            return False
         inner = _embedded(address)
         if inner is None:
             return address in _OPEN_6 and not any(address in network for network in _CLOSED_6)
@@ -66,5 +73,5 @@ def _embedded(address: IPv6Address) -> IPv4Address | None:
 
 async def lookup(host: str, port: int) -> Sequence[str]:
     """The system's resolver."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))

@@ -26,6 +26,7 @@ import requests
 from ecoassist.egress.ca import SessionCA
 from ecoassist.egress.places import parse_place, placeholder
 from ecoassist.egress.policy import Override, Policy
+from ecoassist.egress.proxies import Proxies
 from ecoassist.egress.proxy import Gate
 from ecoassist.egress.resolve import Resolver, lookup
 from ecoassist.egress.wire import Limits
@@ -136,7 +137,7 @@ class Net:
         self.hosts: list[Host] = []
         self.troubles: list[str] = []
         self.handling: set[asyncio.Task[Any]] = set()
-        self._servers: list[asyncio.Server] = []
+        self.servers: list[asyncio.Server] = []
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(self._trouble)
         self._thread = threading.Thread(target=self._loop.run_forever)
@@ -163,7 +164,7 @@ class Net:
                 self.handling.discard(task)
 
         server = self.run(asyncio.start_server(handled, "127.0.0.1", 0, ssl=context, backlog=200))
-        self._servers.append(server)
+        self.servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
     def host(
@@ -191,12 +192,21 @@ class Net:
         resolve: Resolver = lookup,
         limits: Limits | None = None,
         overrides: bool = True,
+        proxies: Proxies | None = None,
+        upstream: ssl.SSLContext | None = None,
     ) -> Proxy:
         """A gate that lets all hosts made so far through."""
         found = {host.name: Override("127.0.0.1", host.tls_port, host.plain_port) for host in self.hosts}
         allowed = tuple(hosts) if hosts is not None else tuple(found)
         policy = Policy(allowed, secrets, read_only, found if overrides else {})
-        gate = Gate(policy, SessionCA(), trusting(self.authority.pem), resolve=resolve, limits=limits)
+        gate = Gate(
+            policy,
+            SessionCA(),
+            upstream or trusting(self.authority.pem),
+            resolve=resolve,
+            limits=limits,
+            proxies=proxies,
+        )
         port = self.listen(gate.serve)
         path = self.folder / f"session{port}.pem"
         path.write_bytes(gate.ca.pem)
@@ -207,7 +217,7 @@ class Net:
         until(lambda: not self.handling)
 
     def close(self) -> None:
-        for server in self._servers:
+        for server in self.servers:
             self._loop.call_soon_threadsafe(server.close)
         self.run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
