@@ -222,7 +222,7 @@ class Engine:
         program = self.portable(programs.assemble(attempt.program))
         names, query = tuple(file.name for file in task.files), task.in_context
         made_by = (attempt.tier, attempt.model, attempt.hosts)
-        return self.store.keep(Solution(query, program, attempt.answer, *made_by, names))
+        return self.store.keep(Solution(query, program, attempt.answer, *made_by, names, attempt.apis))
 
 
 def _same_as_last_good(source: str, turns: Sequence[Turn]) -> Answer | None:

@@ -7,6 +7,7 @@ about the question, then turn by turn what was replied and what came of it. Fore
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -40,9 +41,9 @@ LAST_HINT = "This is your last turn: answer now, from what you have."
 MAX_CARD, MAX_PREVIEW, MAX_PROGRAM, MAX_SAID, MAX_HISTORY = 2_000, 800, 4_000, 2_000, 6
 SHORT_CARDS = 1_200
 """Characters: cards of APIs that do not seem to belong to a question are shown as well up to this many in all."""
-MAX_OUTPUT, MAX_CELLS, MAX_REFUSED, MAX_FILES, MAX_NAMES = 4_200, 4, 6, 6, 30
+MAX_OUTPUT, MAX_CELLS, MAX_REFUSED, MAX_FILES, MAX_NAMES, MAX_CALLS = 4_200, 4, 6, 6, 30, 12
 """Characters of a cell's output; cells that a judge sees: the last ones; refusals, saved files and surviving
-variables of a cell that are told."""
+variables of a cell that are told; kinds of calls that a judge sees."""
 PAGE = "print(open({!r}).read()[2000:6000])"
 """How a model reads on in output of which it saw both ends."""
 
@@ -105,8 +106,11 @@ def observation(turn: Turn) -> str:
     return turn.fault.detail if turn.fault else ""
 
 
-def evidence(task: Task, attempt: Attempt) -> tuple[Message, ...]:
-    """What the judge is sent. Its size does not grow with the length of the run, and the answer is capped."""
+def evidence(task: Task, attempt: Attempt, *, recorded: bool = True) -> tuple[Message, ...]:
+    """What the judge is sent. Its size does not grow with the length of the run, and the answer is capped.
+
+    `recorded`: a gate saw what the cells asked of the network.
+    """
     parts = [f"Date: {task.now}"]
     if task.history:
         earlier = task.history[-MAX_HISTORY:]
@@ -120,10 +124,10 @@ def evidence(task: Task, attempt: Attempt) -> tuple[Message, ...]:
         if turn.result:
             seen = replace(turn.result, whole="")  # a judge cannot read on
             parts.append(f"Its output:\n{_result(seen, room * MAX_OUTPUT // 4)}")
-    if ran:
-        parts.append("Network: " + (_network([access for r in attempt.results for access in r.accesses]) or "nothing"))
-    else:
+    if not ran:
         parts.append("No program ran.")
+    else:
+        parts.append(_network(attempt.accesses) if recorded else "Network: calls are not recorded here.")
     answer = attempt.answer
     parts.append(f"Answer:\n{data(clip(answer.text if answer else '', 2_000))}")
     return (Message("system", JUDGE_SYSTEM), Message("user", "\n\n".join(parts)))
@@ -222,11 +226,25 @@ def _refusal(access: Access) -> str:
 
 
 def _network(accesses: Sequence[Access]) -> str:
-    lines = [
-        f"{a.method[:20]} {a.host}{a.path[:80]} -> {'refused' if a.refused else a.status or 'no answer'}"
-        for a in accesses
-    ]
-    return "; ".join(list(dict.fromkeys(lines))[:12])
+    """What was asked of the network and what came of it: figures, then each kind of call once."""
+    if not accesses:
+        return "Network: no call was made."
+    answered = sum(1 for access in accesses if access.answered)
+    known = f"{len(accesses):,} calls, {answered:,} answered" if answered else f"{len(accesses):,} calls"
+    head = f"Network: {known}." + ("" if answered else " No call succeeded.")
+    calls = Counter(map(_call, accesses))
+    lines = [line + (f", {times:,} times" if times > 1 else "") for line, times in calls.items()]
+    more = [f"and {len(lines) - MAX_CALLS:,} others"] if len(lines) > MAX_CALLS else []
+    return f"{head}\n{data(chr(10).join(lines[:MAX_CALLS] + more))}"
+
+
+def _call(access: Access) -> str:
+    """One call and its end."""
+    asked = f"{access.method[:20]} {access.host[:100]}{access.path[:80]}"
+    if access.refused:
+        return f"{asked} -> refused"
+    said = f"{access.status}, {_size(access.size)}" if access.status else "no answer"
+    return f"{asked} -> {said}" + (f" ({access.api[:40]})" if access.api else "")
 
 
 def _example(example: Example) -> str:

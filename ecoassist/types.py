@@ -306,7 +306,17 @@ class Attempt:
     @property
     def hosts(self) -> tuple[str, ...]:
         """Those that answered, in order."""
-        return tuple(dict.fromkeys(a.host for result in self.results for a in result.accesses if a.status))
+        return tuple(dict.fromkeys(a.host for a in self.accesses if a.status))
+
+    @property
+    def apis(self) -> tuple[str, ...]:
+        """Names of the APIs that gave what was asked for, in order."""
+        return tuple(dict.fromkeys(a.api for a in self.accesses if a.api and a.answered))
+
+    @property
+    def accesses(self) -> tuple[Access, ...]:
+        """What its cells asked of the network, in order."""
+        return tuple(access for result in self.results for access in result.accesses)
 
     @property
     def program(self) -> tuple[str, ...]:

@@ -67,7 +67,7 @@ def open_session(
             tiers=models.tiers(choices),
             kernel=kernel,
             store=store,
-            judge=models.judge(config, choices, person=person),
+            judge=models.judge(config, choices, person=person, recorded=not unsafe_local),
             system=prompts.system_text(
                 packages=boxes.packages, network=boxes.network, seconds=config.sandbox.cell_seconds
             ),
@@ -146,14 +146,14 @@ class Models:
     def tiers(self, choices: Sequence[Choice]) -> tuple[Tier, ...]:
         return tuple(Tier(choice.name, self._metered(choice), choice.max_turns) for choice in choices)
 
-    def judge(self, config: Config, choices: Sequence[Choice], *, person: bool) -> Judge:
-        """In a chat with somebody there, the person judges; else the configured model."""
+    def judge(self, config: Config, choices: Sequence[Choice], *, person: bool, recorded: bool = True) -> Judge:
+        """In a chat with somebody there, the person judges; else the configured model. `recorded`: as for Chain."""
         from .verdict.judge import SCHEMA, Chain
 
         choice = judge_choice(config, choices)
         if person and config.judge.model != "none":
-            return Chain(person=True)
-        return Chain(self._metered(choice, SCHEMA) if choice else None)
+            return Chain(person=True, recorded=recorded)
+        return Chain(self._metered(choice, SCHEMA) if choice else None, recorded=recorded)
 
     def _metered(self, choice: Choice, schema: dict[str, object] | None = None) -> Model:
         """Retrying(Metered(endpoint)): every request is reserved for and settled by itself, retries too."""

@@ -56,6 +56,22 @@ def test_a_question_solved_by_the_first_tier_is_stored_as_a_candidate() -> None:
     assert it.store.rows[1].state == "pending"
 
 
+def test_a_candidate_says_which_hosts_and_apis_answered_it() -> None:
+    accesses = (
+        Access("api.w", "GET", "/", 200, api="weather"),
+        Access("api.g", "GET", "/", 404, api="places"),
+        Access("bad.example", "GET", "/", refused="not listed"),
+        Access("docs.example", "GET", "/", 200, cached=True),
+        Access("api.w", "GET", "/v2", 200, api="weather"),
+    )
+    model, kernel = ScriptedModel(code("x"), DONE), ScriptedKernel(CellResult("ok", "4", accesses=accesses))
+    answer(it := engine(Tier("cheap", model), kernel=kernel))
+    assert isinstance(it.store, MemoryStore)
+    stored = it.store.rows[1].solution
+    assert stored.hosts == ("api.w", "api.g", "docs.example")
+    assert stored.apis == ("weather",)
+
+
 def test_a_rejected_answer_escalates_with_facts_but_without_the_weak_answer_or_code() -> None:
     weak = ScriptedModel(code("data['main']"), code("print(guess)"), "It is 5.\nANSWER: 5")
     strong = ScriptedModel(code("print(4)"), DONE)

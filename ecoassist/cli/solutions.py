@@ -50,6 +50,7 @@ def show(id: Number, config: ConfigOption = None) -> None:
             "found by": f"{solution.tier} ({solution.model})",
             "created": entry.created,
             "hosts": ", ".join(solution.hosts) or "none",
+            "APIs": ", ".join(solution.apis) or "none",
             "files": ", ".join(solution.files) or "none",
         }.items():
             typer.echo(f"{name:<9} {one_line(value)}", err=True)

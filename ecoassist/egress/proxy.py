@@ -54,7 +54,7 @@ class Gate:
         self.policy, self.ca, self.resolve, self.limits = policy, ca, resolve, limits or Limits()
         self._upstream = upstream
         self.dialer = Dialer(policy, lambda: self.upstream, resolve, self.limits, proxies)
-        self.record = Record()
+        self.record = Record(policy.secrets)
         self._masks: dict[tuple[Secret, ...], Masks] = {}
         self.holding = 0
         """Bytes of request bodies."""

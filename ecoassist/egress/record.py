@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ecoassist.types import Access
+from ecoassist.masks import Masks
+from ecoassist.types import Access, Secret
 
 _KEPT = 10_000
 """Accesses between two drains; the oldest are dropped first, since the sandbox decides how many there are."""
@@ -24,15 +26,17 @@ class Tally:
     refused: str = ""
     blocked: bool = False
     api: str = ""
+    cached: bool = False
     size: int = 0
     begun: float = field(default_factory=time.monotonic)
     ended: float | None = None
     noted: bool = False
 
-    def access(self) -> Access:
+    def access(self, masks: Masks | None = None) -> Access:
         seconds = (self.ended or time.monotonic()) - self.begun
-        told = (self.host, self.method, self.path, self.status, self.refused, self.size, seconds)
-        return Access(*told, api=self.api, blocked=self.blocked)
+        path = masks.cover(self.path.encode()).decode("utf-8", "replace") if masks else self.path
+        told = (self.host, self.method, path, self.status, self.refused, self.size, seconds)
+        return Access(*told, api=self.api, blocked=self.blocked, cached=self.cached)
 
 
 class Record:
@@ -42,7 +46,10 @@ class Record:
     here; what is drained in the middle of a response has the figures of that moment.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Sequence[Secret] = ()) -> None:
+        """`secrets`: a path with one of them, or with its placeholder, has the name of its variable there."""
+        names = [(text, f"[{secret.name}]") for secret in secrets for text in (secret.placeholder, secret.value)]
+        self._masks = Masks(list(dict.fromkeys(names)), encoded=False) if names else None
         self._tallies: deque[Tally] = deque(maxlen=_KEPT)
         self._lock = threading.Lock()
 
@@ -54,7 +61,8 @@ class Record:
             tally.noted = True
 
     def drain(self) -> tuple[Access, ...]:
+        """What was noted since the last drain, oldest first."""
         with self._lock:
-            drained = tuple(tally.access() for tally in self._tallies)
+            tallies = list(self._tallies)
             self._tallies.clear()
-        return drained
+        return tuple(tally.access(self._masks) for tally in tallies)

@@ -202,8 +202,12 @@ class ConsoleSink:
             self._table(table)
         if self.verbose and result.error:
             self._say(plain(result.error.traceback).strip("\n"), "dim")
-        for line in words.blocked(result.accesses):
-            self._say(f"  {line}", "yellow")
+        if self.verbose:
+            for line in words.accesses(result.accesses):
+                self._say(f"  {line}", "dim")
+        else:
+            for line in words.blocked(result.accesses):
+                self._say(f"  {line}", "yellow")
         lines = 0 if self.live or self.verbose else self._lines
         self._say("  " + words.cell(result, lines), "green" if result.status == "ok" else "red")
         for line in words.saved(result.files, CELL_FILES):

@@ -9,7 +9,7 @@ import json
 from typing import Literal
 
 from ecoassist.errors import BudgetSpent, EcoassistError, EnvironmentFault, UsageFault
-from ecoassist.types import JSON, Attempt, Outcome, Saved, Spending, Status, Verdict
+from ecoassist.types import JSON, Access, Attempt, Outcome, Saved, Spending, Status, Verdict
 
 from .plain import escaped
 
@@ -20,6 +20,8 @@ Ended = Literal["interrupt", "timeout", "terminated"]
 ENDED_CODE: dict[Ended, int] = {"timeout": 124, "interrupt": 130, "terminated": 143}
 STATUS_CODE: dict[Status, int] = {"solved": 0, "unsolved": 1, "budget": 4, "unverified": 5, "interrupted": 130}
 ERROR_CODE: dict[type[EcoassistError], int] = {UsageFault: 2, EnvironmentFault: 3, BudgetSpent: 4}
+MAX_ACCESSES = 200
+"""Accesses of an attempt that the object lists: the first ones. `--jsonl` has them all."""
 INTERNAL = 70
 """EX_SOFTWARE of sysexits.h; 124 is timeout(1)'s, 130 and 143 the shell's 128 + signal."""
 
@@ -101,7 +103,29 @@ def _verdict(verdict: Verdict) -> dict[str, JSON]:
 
 
 def _attempt(attempt: Attempt) -> dict[str, JSON]:
-    return {"tier": attempt.tier, "model": attempt.model, "turns": len(attempt.turns), "end": attempt.end}
+    return {
+        "tier": attempt.tier,
+        "model": attempt.model,
+        "turns": len(attempt.turns),
+        "end": attempt.end,
+        "accesses_total": len(attempt.accesses),
+        "accesses": [_access(access) for access in attempt.accesses[:MAX_ACCESSES]],
+    }
+
+
+def _access(access: Access) -> dict[str, JSON]:
+    return {
+        "host": access.host,
+        "method": access.method,
+        "path": access.path,
+        "status": access.status,
+        "refused": access.refused or None,
+        "blocked": access.blocked,
+        "cached": access.cached,
+        "api": access.api or None,
+        "bytes": access.size,
+        "seconds": round(access.seconds, 3),
+    }
 
 
 def _file(file: Saved) -> dict[str, JSON]:

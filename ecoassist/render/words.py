@@ -13,6 +13,8 @@ from .tables import without
 DOT = " · "
 BLOCKED = 8
 """Refusals of a cell that are said one by one."""
+CALLS = 200
+"""Calls of a cell that are said one by one where all is said."""
 OUTSIDE = "runs on this machine, outside any sandbox; it can read your files and your keys"
 """What to know of code under --unsafe-local."""
 MARK: dict[bool | None, str] = {True: "✓", False: "✗", None: "?"}
@@ -120,6 +122,20 @@ def blocked(accesses: Iterable[Access]) -> tuple[str, ...]:
     """One line for each thing that the network refused: the first ones."""
     refused = dict.fromkeys(f"blocked: {one_line(a.host)}: {one_line(a.refused)}" for a in accesses if a.refused)
     return _first(tuple(refused), BLOCKED, "blocked: {} more")
+
+
+def accesses(made: Iterable[Access]) -> tuple[str, ...]:
+    """One line for each call that code made: where to, what came of it, which API. The first ones."""
+    return _first(tuple(map(_access, made)), CALLS, "{} more calls")
+
+
+def _access(access: Access) -> str:
+    asked = one_line(f"{access.method} {access.host}{access.path}")
+    if access.refused:
+        return f"refused: {asked}: {one_line(access.refused)}"
+    came = "no answer" if access.status is None else f"{access.status}, {size(access.size)}"
+    spent = "from this run's memory" if access.cached else duration(access.seconds)
+    return f"{asked} -> {came}, {spent}" + (f" ({one_line(access.api)})" if access.api else "")
 
 
 def saved(files: Sequence[Saved], most: int) -> tuple[str, ...]:

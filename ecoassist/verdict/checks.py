@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from ecoassist import cards
-from ecoassist.types import Attempt, Task, Verdict
+from ecoassist.types import Api, Attempt, Task, Verdict
 
 BY = "checks"
 NOTHING = "nothing speaks against it"
+UNREAD = "a file belongs to the question and no code read it"
 
 
-def check(task: Task, attempt: Attempt) -> Verdict:
-    """A no where the execution itself speaks against the answer, else could-not-judge."""
+def check(task: Task, attempt: Attempt, *, recorded: bool = True) -> Verdict:
+    """A no where the execution itself speaks against the answer, else could-not-judge.
+
+    `recorded`: a gate saw what the cells asked of the network.
+    """
     if attempt.end != "answered" or attempt.answer is None:
         return Verdict(False, BY, _ended(attempt))
     if not attempt.answer.text.strip():
@@ -18,13 +22,22 @@ def check(task: Task, attempt: Attempt) -> Verdict:
     results = attempt.results
     if results and results[-1].status != "ok":
         return Verdict(False, BY, f"the last cell ended with {results[-1].status}")
-    if results or task.history:  # in a conversation an answer may rest on what ran before: whoever judges sees that
+    if task.history:  # in a conversation an answer may rest on what ran before: whoever judges sees that
         return Verdict(None, BY, NOTHING)
     if task.files:
-        return Verdict(False, BY, "a file belongs to the question and no code read it")
-    if demanded := cards.demanded(task.query, task.apis):
-        return Verdict(False, BY, f"{demanded[0].name} belongs to the question and no code called it")
+        return Verdict(None, BY, NOTHING) if results else Verdict(False, BY, UNREAD)
+    if recorded or not results:
+        for api in cards.demanded(task.query, task.apis)[:1]:
+            if not any(access.answered for access in attempt.accesses):
+                return Verdict(False, BY, _unasked(api, attempt))
     return Verdict(None, BY, NOTHING)
+
+
+def _unasked(api: Api, attempt: Attempt) -> str:
+    """No call at all succeeded, though the question is one for `api`."""
+    asked = any(access.api == api.name or access.host == api.host for access in attempt.accesses)
+    came = "no call to it succeeded" if asked else "no code called it"
+    return f"{api.name} belongs to the question and {came}"
 
 
 def _ended(attempt: Attempt) -> str:

@@ -47,16 +47,19 @@ class Chain:
     person: bool = False
     """Ask the person in place of a model."""
     limit: int = LIMIT
+    recorded: bool = True
+    """A gate saw what the cells asked of the network, which is then evidence."""
 
     def judge(self, task: Task, attempts: Sequence[Attempt]) -> Stream[Verdict]:
         attempt = attempts[-1]
-        verdict = check(task, attempt)
+        verdict = check(task, attempt, recorded=self.recorded)
         yield Checked("checks", verdict)
         if verdict.solved is None and self.person:
             verdict = yield from _person(attempt)
             yield Checked("person", verdict)
         elif verdict.solved is None and self.model:
-            verdict = yield from _model(self.model, task, attempt, self.limit)
+            messages = prompts.evidence(task, attempt, recorded=self.recorded)
+            verdict = yield from _model(self.model, messages, self.limit)
             yield Checked("model", verdict)
         return verdict
 
@@ -75,9 +78,9 @@ def _person(attempt: Attempt) -> Stream[Verdict]:
             return Verdict(None, "person", "no answer")
 
 
-def _model(model: Model, task: Task, attempt: Attempt, limit: int) -> Stream[Verdict]:
+def _model(model: Model, evidence: Sequence[Message], limit: int) -> Stream[Verdict]:
     """One try, and one more where the first was not the JSON asked for."""
-    messages = list(prompts.evidence(task, attempt))
+    messages = list(evidence)
     for last in (False, True):
         try:
             reply = yield from quiet(model.reply(messages, limit))

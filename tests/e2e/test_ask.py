@@ -436,7 +436,14 @@ def test_solutions_are_listed_shown_and_removed(run: Command, serve: Serve) -> N
     assert "the sum of the numbers below 10?" in listed.out
     shown = run("solutions", "show", "1")
     assert (shown.code, shown.out) == (0, PROGRAM + "\n")
-    for said in ("the sum of the numbers below 10?", "It is 45.", "verified", "weak"):
+    for said in (
+        "the sum of the numbers below 10?",
+        "It is 45.",
+        "verified",
+        "weak",
+        "hosts     none",
+        "APIs      none",
+    ):
         assert said in shown.err
     removed = run("solutions", "rm", "1")
     assert (removed.code, removed.out) == (0, "")

@@ -134,6 +134,8 @@ def test_verbose_shows_all_code_all_output_and_every_step(
     assert "    row 0\n" in shown.progress
     assert "Traceback (most recent call last):" in shown.progress
     assert "  ? checks: nothing speaks against it\n" in shown.progress
+    assert "  refused: GET evil.example/: not on the allow-list\n" in shown.progress
+    assert "  GET api.weatherapi.com/ -> 403, 0 bytes, 0.0 s\n" in shown.progress
 
 
 def test_an_answer_that_the_person_was_asked_about_is_not_said_again(show: Show, solved: list[Event]) -> None:

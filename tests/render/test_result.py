@@ -17,7 +17,7 @@ from ecoassist.errors import (
 )
 from ecoassist.events import Event, Finished
 from ecoassist.render.result import Ended, dumps, exit_code, result, status
-from ecoassist.types import Answer, CellResult, Outcome, Reply, Saved, Spending, Status, Turn, Verdict
+from ecoassist.types import Access, Answer, CellResult, Outcome, Reply, Saved, Spending, Status, Turn, Verdict
 
 NOBODY = Verdict(None, "nobody")
 
@@ -74,6 +74,33 @@ def with_files(outcome: Outcome, *files: Saved) -> Outcome:
     return replace(outcome, attempts=(*before, replace(last, turns=(turn, *last.turns[1:]))))
 
 
+def test_the_object_tells_what_each_attempt_asked_of_the_network(escalated: list[Event]) -> None:
+    cheap, strong = json.loads(dumps(result(finished(escalated))))["attempts"]
+    assert (cheap["accesses_total"], strong["accesses_total"]) == (3, 0)
+    refused, answered = cheap["accesses"][0], cheap["accesses"][2]
+    assert (refused["host"], refused["status"], refused["refused"]) == ("evil.example", None, "not on the allow-list")
+    assert answered == {
+        "host": "api.weatherapi.com",
+        "method": "GET",
+        "path": "/",
+        "status": 403,
+        "refused": None,
+        "blocked": False,
+        "cached": False,
+        "api": None,
+        "bytes": 0,
+        "seconds": 0.0,
+    }
+
+
+def test_the_object_lists_a_bounded_number_of_accesses(solved: list[Event]) -> None:
+    done = finished(solved)
+    many = CellResult("ok", accesses=(Access("api.x", "GET", "/", 200),) * 10_000)
+    attempt = replace(done.attempts[0], turns=(Turn(Reply(""), "code", many),))
+    (told,) = json.loads(dumps(result(replace(done, attempts=(attempt,)))))["attempts"]
+    assert (told["accesses_total"], len(told["accesses"])) == (10_000, 200)
+
+
 def test_the_object_of_a_solved_question(solved: list[Event]) -> None:
     chart = Saved("ecoassist-files/r1/figure-1.png", "figure-1.png", "image/png", 12_345)
     assert json.loads(dumps(result(with_files(finished(solved), chart, chart)))) == {
@@ -84,7 +111,16 @@ def test_the_object_of_a_solved_question(solved: list[Event]) -> None:
         "error": None,
         "verdict": {"solved": True, "by": "model", "reason": "the value is in the output"},
         "tier": "cheap",
-        "attempts": [{"tier": "cheap", "model": "gpt-5-mini", "turns": 2, "end": "answered"}],
+        "attempts": [
+            {
+                "tier": "cheap",
+                "model": "gpt-5-mini",
+                "turns": 2,
+                "end": "answered",
+                "accesses_total": 0,
+                "accesses": [],
+            }
+        ],
         "solution_used": 12,
         "solution_stored": 13,
         "solution_state": "pending",

@@ -190,6 +190,29 @@ def test_what_was_blocked_is_said_once() -> None:
     assert words.blocked((REFUSED, FOUND, REFUSED)) == ("blocked: evil.example: not on the allow-list",)
 
 
+@pytest.mark.parametrize(
+    ("access", "line"),
+    [
+        (
+            Access("api.x.org", "GET", "/v1/forecast", 200, size=12_345, seconds=0.41, api="weather"),
+            "GET api.x.org/v1/forecast -> 200, 12 kB, 0.4 s (weather)",
+        ),
+        (Access("x.org", "POST", "/", 503, size=9, seconds=2), "POST x.org/ -> 503, 9 bytes, 2.0 s"),
+        (Access("x.org", "GET", "/", 200, cached=True), "GET x.org/ -> 200, 0 bytes, from this run's memory"),
+        (Access("x.org", "GET", "/", seconds=1), "GET x.org/ -> no answer, 1.0 s"),
+        (Access("x.org", "GET", "/a", refused="no\nway"), "refused: GET x.org/a: no way"),
+        (Access("x.org", "GET", "/\x1b[2J", 200), "GET x.org/ -> 200, 0 bytes, 0.0 s"),
+    ],
+)
+def test_a_call_is_one_line(access: Access, line: str) -> None:
+    assert words.accesses((access,)) == (line,)
+
+
+def test_of_very_many_calls_the_first_are_said() -> None:
+    lines = words.accesses(tuple(Access(f"{n}.example", "GET", "/", 200) for n in range(10_000)))
+    assert (len(lines), lines[-1]) == (201, "9,800 more calls")
+
+
 def test_of_many_refusals_the_first_are_said() -> None:
     lines = words.blocked(tuple(Access(f"{n}.example", "GET", refused="no") for n in range(1_000)))
     assert lines[7:] == ("blocked: 7.example: no", "blocked: 992 more")
