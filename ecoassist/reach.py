@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from .config import ApiConfig, Config
@@ -11,6 +13,9 @@ from .egress.policy import Door, Override, Policy, Service, door_of
 from .errors import UsageFault
 from .index import index_of
 from .types import Api, Operation, Secret
+
+_WAY = re.compile(r"(\[[0-9a-f:]+\]|[0-9.]+)(?::(\d{1,5}))?(?::(\d{1,5}))?", re.IGNORECASE)
+"""An address with its ports."""
 
 
 def missing_keys(config: Config) -> dict[str, str]:
@@ -119,13 +124,16 @@ def _secrets(api: ApiConfig, service: Service, keys: Mapping[str, str], shown: d
 
 
 def _overrides(addresses: Mapping[str, str]) -> dict[str, Override]:
-    found = {}
-    for host, text in addresses.items():
-        address, *ports = text.split(":")
-        if len(ports) > 2 or not all(port.isdecimal() for port in ports):
-            raise UsageFault(
-                f"network.addresses: {text!r} is not an address",
-                "write ADDRESS, ADDRESS:TLS_PORT or ADDRESS:TLS_PORT:HTTP_PORT",
-            )
-        found[host] = Override(address, *(int(port) for port in ports))
-    return found
+    return {host: _override(text) for host, text in addresses.items()}
+
+
+def _override(text: str) -> Override:
+    try:
+        found = _WAY.fullmatch(text)
+        address = str(ip_address(found[1].strip("[]") if found else text))
+    except ValueError as error:
+        raise UsageFault(
+            f"network.addresses: {text!r} is not an address",
+            "write ADDRESS, ADDRESS:TLS_PORT or ADDRESS:TLS_PORT:HTTP_PORT; one of IPv6 that has ports in brackets",
+        ) from error
+    return Override(address, *(int(port) for port in found.groups()[1:] if port) if found else ())

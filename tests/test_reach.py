@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ecoassist.config import ApiConfig, Config, NetworkConfig
-from ecoassist.egress.policy import Door
+from ecoassist.egress.policy import Door, Override
 from ecoassist.errors import UsageFault
 from ecoassist.keys import Keys
 from ecoassist.reach import apis_of, policy_of, summary
@@ -88,3 +88,27 @@ def test_the_gate_knows_which_api_a_host_belongs_to() -> None:
     policy = policy_of(settings(NetworkConfig(hosts=("docs.org",)), a=ApiConfig(host="a.org", hosts=("b.org",))))
 
     assert [policy.api_of(host) for host in ("a.org", "b.org", "docs.org")] == ["a", "a", ""]
+
+
+@pytest.mark.parametrize(
+    ("text", "override"),
+    [
+        ("10.0.0.1", Override("10.0.0.1")),
+        ("10.0.0.1:8443", Override("10.0.0.1", 8443)),
+        ("10.0.0.1:8443:8080", Override("10.0.0.1", 8443, 8080)),
+        ("fd00::1", Override("fd00::1")),
+        ("[fd00::1]:8443", Override("fd00::1", 8443)),
+    ],
+)
+def test_an_address_takes_the_place_of_what_a_name_resolves_to(text: str, override: Override) -> None:
+    config = Config(network=NetworkConfig(addresses={"api.example.com": text}))
+
+    assert policy_of(config).overrides == {"api.example.com": override}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "localhost", "10.0.0", "10.0.0.1:", "10.0.0.1:1:2:3", "[fd00::1", "10.0.0.1:https"]
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(UsageFault, match="is not an address"):
+        policy_of(Config(network=NetworkConfig(addresses={"api.example.com": text})))

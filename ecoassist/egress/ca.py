@@ -7,6 +7,8 @@ import ipaddress
 import secrets
 import ssl
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography import x509
@@ -15,10 +17,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_VALID = datetime.timedelta(days=7)
+_ROOT = datetime.timedelta(days=365)
+"""A session may be left open for long."""
+_LEAF = datetime.timedelta(days=7)
+_RENEWED = 86400.0
+"""Seconds after which a host's certificate is made anew."""
 _SKEW = datetime.timedelta(days=1)
 _CACHED = 256
 """Host names: the sandbox may ask for any number of them."""
+_COMMON_NAME = 64
+"""Characters that X.509 lets it have. Clients compare the alternative name, which holds all of a host's."""
 
 
 class SessionCA:
@@ -27,10 +35,13 @@ class SessionCA:
     pem: bytes
     """The certificate, the one root that clients in the sandbox need to trust."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        """`clock`: seconds since 1970."""
+        self._clock = clock
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("ecoassist session CA")
-        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._contexts: dict[str, tuple[float, ssl.SSLContext]] = {}
+        """By host, the one that was asked for last at the end; with the time when it was made."""
         self._leaf = ec.generate_private_key(ec.SECP256R1())
         # ssl reads keys from files only, so the file holds an encrypted one, and the password stays here.
         self._password = secrets.token_hex(32)
@@ -40,11 +51,14 @@ class SessionCA:
 
     def context(self, host: str) -> ssl.SSLContext:
         """A server's TLS context with a certificate for `host`, a name or an IP address."""
-        if host not in self._contexts:
-            if len(self._contexts) >= _CACHED:
-                self._contexts.clear()
-            self._contexts[host] = self._context(host)
-        return self._contexts[host]
+        now = self._clock()
+        made, context = self._contexts.pop(host, (0.0, None))
+        if not context or not 0 <= now - made < _RENEWED:
+            made, context = now, self._context(host)
+        while len(self._contexts) >= _CACHED:
+            del self._contexts[next(iter(self._contexts))]
+        self._contexts[host] = (made, context)
+        return context
 
     def _context(self, host: str) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -58,7 +72,7 @@ class SessionCA:
     def _root(self) -> x509.Certificate:
         public = self._key.public_key()
         return (
-            self._builder(self._name, public)
+            self._builder(self._name, public, _ROOT)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage(signs_certificates=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
@@ -72,7 +86,7 @@ class SessionCA:
             names = x509.DNSName(host)
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         return (
-            self._builder(_name(host[:64]), self._leaf.public_key())
+            self._builder(_name(host[:_COMMON_NAME]), self._leaf.public_key(), _LEAF)
             .add_extension(x509.SubjectAlternativeName([names]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
@@ -81,8 +95,10 @@ class SessionCA:
             .sign(self._key, hashes.SHA256())
         )
 
-    def _builder(self, subject: x509.Name, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-        now = datetime.datetime.now(datetime.UTC)
+    def _builder(
+        self, subject: x509.Name, public: ec.EllipticCurvePublicKey, valid: datetime.timedelta
+    ) -> x509.CertificateBuilder:
+        now = datetime.datetime.fromtimestamp(self._clock(), datetime.UTC)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -90,7 +106,7 @@ class SessionCA:
             .public_key(public)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - _SKEW)
-            .not_valid_after(now + _VALID)
+            .not_valid_after(now + valid)
         )
 
 
