@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from . import cards
 from .types import Access, Api, Attachment, Attempt, CellResult, Example, Message, Saved, Task, Turn
 
 SYSTEM = """\
@@ -38,12 +39,12 @@ PACKAGES = {"core": CORE, "data": CORE + ", numpy, pandas, matplotlib, openpyxl"
 FORMAT_HINT = "Reply with one ```python block to act, or with the answer in words and a last line ANSWER: <JSON>."
 STUCK_HINT = "This failed in the same way before. Do not repeat it: take another approach."
 LAST_HINT = "This is your last turn: answer now, from what you have."
-MAX_CARD, MAX_PREVIEW, MAX_PROGRAM, MAX_SAID, MAX_HISTORY = 2_000, 800, 4_000, 2_000, 6
-SHORT_CARDS = 1_200
-"""Characters: cards of APIs that do not seem to belong to a question are shown as well up to this many in all."""
+MAX_PREVIEW, MAX_PROGRAM, MAX_SAID, MAX_HISTORY = 800, 4_000, 2_000, 6
 MAX_OUTPUT, MAX_CELLS, MAX_REFUSED, MAX_FILES, MAX_NAMES, MAX_CALLS = 4_200, 4, 6, 6, 30, 12
 """Characters of a cell's output; cells that a judge sees: the last ones; refusals, saved files and surviving
 variables of a cell that are told; kinds of calls that a judge sees."""
+SEARCH = 'Search it: print(*[s for s in open({}) if "WORD" in s.lower()])'
+"""How a model finds operations that have no room in a prompt."""
 PAGE = "print(open({!r}).read()[2000:6000])"
 """How a model reads on in output of which it saw both ends."""
 
@@ -255,25 +256,22 @@ def _example(example: Example) -> str:
 
 
 def _apis(task: Task) -> str:
-    """The APIs with their cards; those that do not belong to the question are only named where that saves much."""
-    full, named = task.apis, task.other_apis
-    if sum(len(api.card) for api in named) <= SHORT_CARDS:
-        full, named = (*full, *named), ()
-    if not full and not named:
+    """The APIs with their cards; others are named, with the call that shows what is not told here."""
+    if not task.apis and not task.other_apis:
         return "APIs: none."
-    lines = ["APIs you may call:", *(_api(api) for api in full)]
-    if named:
-        lines.append("Also enabled: " + ", ".join(_auth(api) for api in named))
+    told = [_api(api) for api in task.apis]
+    lines = ["APIs you may call" + (" (* is required):" if any("*" in one for one in told) else ":"), *told]
+    hidden = any(api.known > len(api.operations) for api in task.apis)
+    if task.listing and (hidden or task.other_apis):
+        lines.append(f"What is not shown stands in a file, one operation on a line. {SEARCH.format(task.listing)}")
+    if task.other_apis:
+        lines.append("Also enabled: " + ", ".join(cards.names(task.other_apis)))
     return "\n".join(lines)
 
 
-def _auth(api: Api) -> str:
-    key = f', key in os.environ["{api.variable}"]' if api.variable else ""
-    return api.name if api.name == api.host else f"{api.name} ({api.host}{key})"
-
-
 def _api(api: Api) -> str:
-    return f"- {_auth(api)}" + (f"\n{data(clip(api.card, MAX_CARD))}" if api.card else "")
+    said = cards.card(api)
+    return cards.head(api) + (f"\n{data(said)}" if said else "")
 
 
 def _file(file: Attachment) -> str:

@@ -41,7 +41,7 @@ def _api(name: str, api: ApiConfig) -> Api:
     operations = tuple(Operation(o.method, o.path, o.summary, o.parameters, o.fields) for o in api.operations)
     keys = api.keys
     return Api(
-        name, host_of(api), ",".join(keys), api.card, api.url, ", ".join(keys.values()), operations, len(operations)
+        name, host_of(api), ",".join(keys), api.card, api.url, ";".join(keys.values()), operations, len(operations)
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from . import programs, prompts
+from . import cards, programs, prompts
 from .config import Config
 from .egress.policy import Policy
 from .errors import UsageFault
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .kernel.settings import BoxSettings
     from .kernel.shell import Shell
 
+LISTING = ".apis.txt"
+"""In the working directory of code: all operations of all APIs, where a prompt may not have room for them."""
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy")
 """Variables that name proxies."""
 WAY_OUT = (
@@ -60,6 +62,10 @@ class Sandboxes:
             notice(f"{variable} is not set: the API {name} is off")
         self.apis = (*apis_of(config), *(Api(host, host) for host in config.network.hosts))
         """What a prompt tells of the network."""
+        self.listing = repr(LISTING) if cards.hides(self.apis) else ""
+        """As in a Task. The file is hidden, so that code which looks at the person's files passes over it."""
+        if self.listing:
+            self.files = (*self.files, Attachment(LISTING, cards.listing(self.apis).encode()))
         self._policy = policy_of(config)
 
     def prepare(self) -> object:

@@ -56,6 +56,10 @@ class Session:
     desk: Desk
     apis: tuple[Api, ...] = ()
     """All that are enabled."""
+    card_tokens: int = 1_200
+    """What a prompt may take to tell of them."""
+    listing: str = ""
+    """As in a Task."""
     files: tuple[Attachment, ...] = ()
     now: Callable[[], str] = lambda: ""
     """Date, time and zone in words."""
@@ -163,8 +167,8 @@ class Session:
         variables = _names(self._cells) if self.engine.keep_state else ()
         task = Task(query, self.now(), tuple(self.history), variables, files=self.files)
         before = [exchange.query for exchange in self.history[-1:]]
-        mine = cards.belonging(" ".join([*before, task.in_context]), self.apis)
-        return replace(task, apis=mine, other_apis=tuple(api for api in self.apis if api not in mine))
+        shown, named = cards.choose(" ".join([*before, task.in_context]), self.apis, self.card_tokens)
+        return replace(task, apis=shown, other_apis=named, listing=self.listing)
 
     def _note(self, query: str, outcome: Outcome) -> None:
         turns = [turn for attempt in outcome.attempts for turn in attempt.turns]

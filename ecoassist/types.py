@@ -236,7 +236,7 @@ class Api:
     url: str = ""
     """The base of its paths; empty: https://HOST."""
     place: str = ""
-    """Where its key goes, as configured: "query:key"; for several keys in the order of `variable`."""
+    """Where its key goes, as configured: "query:key"; for several keys separated by ";", in the order of `variable`."""
     operations: tuple[Operation, ...] = ()
     """Those known; in a Task only those that belong to the question."""
     known: int = 0
@@ -355,9 +355,11 @@ class Task:
     """Names that the kernel still holds from earlier questions."""
     examples: tuple[Example, ...] = ()
     apis: tuple[Api, ...] = ()
-    """Those whose card belongs to the question."""
+    """Those whose card is shown, with the operations that are."""
     other_apis: tuple[Api, ...] = ()
     """Enabled as well, but only named."""
+    listing: str = ""
+    """A Python expression of the path of a file with all operations of all APIs; empty: there is none."""
     files: tuple[Attachment, ...] = ()
     digest: str = ""
     """Facts that earlier tiers met."""

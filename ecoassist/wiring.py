@@ -82,6 +82,8 @@ def open_session(
             boxes,
             desk,
             apis=boxes.apis,
+            card_tokens=config.network.card_tokens,
+            listing=boxes.listing,
             files=tuple(files),
             now=now,
             open_budget=budget.open,

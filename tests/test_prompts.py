@@ -27,6 +27,7 @@ from ecoassist.types import (
     Example,
     Exchange,
     Fault,
+    Operation,
     Reply,
     Saved,
     Task,
@@ -52,8 +53,9 @@ def test_the_question_message_holds_everything_in_order_and_the_question_last() 
         "A similar question was solved by this program. Adapt it; its values belong to the other question.\n"
         "<data>\nQuestion: Will it snow?\n\nprint('no')\n</data>\n\n"
         "APIs you may call:\n"
-        '- weather (api.w, key in os.environ["WEATHER_KEY"])\n<data>\nGET /v1\n</data>\n'
-        "- stock (api.s)\n\n"
+        '- weather (https://api.w; headers={"Authorization": "Bearer " + os.environ["WEATHER_KEY"]})\n'
+        "<data>\nGET /v1\n</data>\n"
+        "Also enabled: stock\n\n"
         "File 'a.csv' in the working directory, 8 bytes; it begins:\n<data>\nx,y\n1,2\n</data>\n\n"
         "File 'b.bin' in the working directory, 3 bytes, not text.\n\n"
         "The kernel still holds: city, df\n\n"
@@ -63,12 +65,18 @@ def test_the_question_message_holds_everything_in_order_and_the_question_last() 
     )
 
 
-def test_long_cards_of_other_apis_are_left_out() -> None:
-    other = (Api("stock", "api.s", "STOCK_KEY", "prices " * 100), Api("places", "api.p", card="shops " * 100))
-    text = question(Task("q", apis=(Api("weather", "api.w", card="rain"),), other_apis=other))
-    assert 'Also enabled: stock (api.s, key in os.environ["STOCK_KEY"]), places (api.p)' in text
-    assert "prices" not in text
-    assert "prices" in question(Task("q", other_apis=other[:1]))
+def test_what_is_not_shown_can_be_looked_up_by_code() -> None:
+    part = Api("shop", "s.example", operations=(Operation("GET", "/orders", "", ("id*",)),), known=300)
+    other = Api("stock", "api.s", "STOCK_KEY", "prices")
+    text = question(Task("q", apis=(part,), other_apis=(other,), listing='"/run/eco/apis.txt"'))
+    assert text.startswith(
+        "APIs you may call (* is required):\n- shop (https://s.example; 1 of 300 operations)\n"
+        "<data>\nGET /orders?id*\n</data>\n"
+    )
+    assert 'print(*[s for s in open("/run/eco/apis.txt") if "WORD" in s.lower()])' in text
+    assert text.index("apis.txt") < text.index("Also enabled: stock\n")
+    assert "apis.txt" not in question(Task("q", apis=(replace(part, known=1),), listing='"/run/eco/apis.txt"'))
+    assert "/run" not in question(Task("q", apis=(part,)))
 
 
 def test_a_later_request_begins_with_the_earlier_one_to_the_letter() -> None:
@@ -92,7 +100,7 @@ def test_a_long_answer_of_an_earlier_question_is_clipped() -> None:
 
 def test_without_an_api_the_prompt_says_so_and_a_host_alone_is_named_once() -> None:
     assert "APIs: none." in question(Task("q"))
-    assert "- docs.example.com\n" in question(Task("q", other_apis=(Api("docs.example.com", "docs.example.com"),)))
+    assert "- docs.example.com\n" in question(Task("q", apis=(Api("docs.example.com", "docs.example.com"),)))
 
 
 def test_a_hint_is_added_to_the_last_message() -> None:

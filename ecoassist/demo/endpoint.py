@@ -20,9 +20,10 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any
 
+from ecoassist.cards.tokens import PIECE, count_tokens, weight
 from ecoassist.types import Message, Usage
 
-from .script import PIECE, ChatRequest, Script, Scripted, Served, count_prompt, count_tokens, weight, within
+from .script import ChatRequest, Script, Scripted, Served, count_prompt, within
 
 __all__ = ["ChatRequest", "Endpoint", "Script", "Scripted", "Served", "count_prompt", "count_tokens"]
 PIECES_PER_CHUNK = 4

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from ecoassist.cards.tokens import PIECE, count_tokens, weight
 from ecoassist.types import Message, Usage
 
-PIECE = re.compile(r"[A-Za-z]{1,6}|[0-9]{1,3}|\s+|[^\sA-Za-z0-9]")
 PER_MESSAGE, PER_PROMPT = 4, 3
 """Tokens a chat template adds, as in OpenAI's cookbook on counting tokens."""
 
 
-def count_tokens(text: str) -> int:
-    """How many tokens `text` has, by a simple rule that tends to say too many and never more than its UTF-8 bytes.
-
-    One for each 6 letters or 3 digits of an ASCII word or number, one for each other ASCII character, one for each
-    byte of a non-ASCII one, one for each run of white space other than a single space, which belongs to what follows.
-    On our prompts, English prose and Python it says 7 to 36 % more than the encoding o200k_base does.
-    """
-    return sum(map(weight, PIECE.findall(text)))
-
-
 def count_prompt(messages: Sequence[Message]) -> int:
     return sum(count_tokens(message.text) + PER_MESSAGE for message in messages) + PER_PROMPT
-
-
-def weight(piece: str) -> int:
-    return 0 if piece == " " else 1 if piece.isascii() or piece.isspace() else len(piece.encode())
 
 
 @dataclass(frozen=True, slots=True)
