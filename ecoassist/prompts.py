@@ -25,7 +25,7 @@ Code for the reader goes into a ```text block.
 
 - Take live or exact facts from code, not from memory. Compute dates like "Saturday".
 - Installed: the standard library{packages}. Nothing else.
-- {network} Read keys from os.environ["NAME"]; do not print them.
+- {network} Read keys from os.environ; do not print them.
 - A block has {seconds:g} seconds. input() fails.
 - After an error, change the code. When data is missing, try another way or say so.
 - Name a false premise instead of answering.
