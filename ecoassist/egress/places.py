@@ -111,6 +111,19 @@ def fill(request: Outgoing, secrets: tuple[Secret, ...]) -> Outgoing:
     return request
 
 
+def fills_body(headers: Headers, secrets: tuple[Secret, ...]) -> bool:
+    """Whether fill() may change the body of such a request: only then has it to be known whole."""
+    return bool(_fillable(headers)) and any(place.kind == "body" for secret in secrets for place in secret.places)
+
+
+def _fillable(headers: Headers) -> bytes:
+    """The media type of a form or of JSON; empty for any other, and for a body that is packed."""
+    fields = dict(headers)
+    kind = fields.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    fit = kind in (b"application/x-www-form-urlencoded", b"application/json") or kind.endswith(b"+json")
+    return kind if fit and b"content-encoding" not in fields else b""
+
+
 def _in_header(name: bytes, text: bytes, place: Place, old: bytes, new: bytes) -> bytes:
     if place.kind == "header":
         return text.replace(old, new) if name == place.name.lower().encode() else text
@@ -140,13 +153,11 @@ def _in_fields(text: bytes, name: str, old: bytes, new: bytes) -> bytes:
 
 def _in_body(request: Outgoing, name: str, old: bytes, new: bytes) -> bytes:
     """In a field of a form, or in a text at the top level of a JSON object; any other body stays as it is."""
-    kind = dict(request.headers).get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if old not in request.body or b"content-encoding" in dict(request.headers):
+    kind = _fillable(request.headers)
+    if old not in request.body or not kind:
         return request.body
     if kind == b"application/x-www-form-urlencoded":
         return _in_fields(request.body, name, old, new)
-    if kind != b"application/json" and not kind.endswith(b"+json"):
-        return request.body
     try:
         content = json.loads(request.body)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""A response on its way from the upstream to the client: decoded and masked where its host has keys."""
+"""A response on its way to the client: decoded and masked where its host has keys."""
 
 from __future__ import annotations
 
@@ -9,42 +9,74 @@ import h11
 from ecoassist.masks import MaskedStream, Masks
 
 from .decode import Decoder, Undecodable, decoder_of
+from .places import Headers
 from .record import Tally
-from .route import response_headers
-from .upstream import Upstream
-from .wire import Refused, Wire
+from .route import response_headers, trailers
+from .upstream import Call
+from .wire import Limits, Refused, Wire
+
+
+class Delivery:
+    """Where every response passes, as the code gets it: begin(), then piece() for each part, then end() if it is whole.
+
+    What is told here holds no key any more.
+    """
+
+    def __init__(self, client: Wire, limits: Limits, tally: Tally) -> None:
+        self._client, self._limits, self._tally = client, limits, tally
+        self._chunked = False
+
+    async def begin(self, status: int, reason: bytes, headers: Headers) -> None:
+        """`headers`: with a content-length only if it is that of the body."""
+        http = self._client.http
+        unframed = not any(name == b"content-length" for name, _ in headers)
+        self._chunked = unframed and self._tally.method != "HEAD" and (http.their_http_version or b"1.1") >= b"1.1"
+        if http.they_are_waiting_for_100_continue:
+            headers = (*headers, (b"connection", b"close"))  # nobody can tell whether the body will still be sent
+        await self._client.send(h11.Response(status_code=status, headers=list(headers), reason=reason))
+
+    async def piece(self, data: bytes) -> None:
+        """Goes out at once: the next one may be long in coming."""
+        if data:
+            await self._client.send(h11.Data(data=data))
+
+    async def end(self, trailers: Headers = ()) -> None:
+        await self._client.send(h11.EndOfMessage(headers=list(trailers) if self._chunked else []))
 
 
 async def relay(
-    response: h11.Response, upstream: Upstream, client: Wire, masks: Masks | None, limit: int, tally: Tally
+    response: h11.Response, call: Call, delivery: Delivery, masks: Masks | None, limits: Limits, tally: Tally
 ) -> None:
-    """`limit`: bytes of the decoded body. Raises Refused, also after the head was sent."""
+    """Raises Refused, also after the delivery has begun."""
     headers, reason = tuple(response.headers), bytes(response.reason)
     bodiless = tally.method == "HEAD" or response.status_code in (204, 304)
-    decoder = _decoder(response, limit) if masks and not bodiless else None
+    decoder = _decoder(headers, limits.response_body) if masks and not bodiless else None
     if masks:
-        headers, reason = tuple((name, masks.cover(value)) for name, value in headers), masks.cover(reason)
+        headers, reason = _covered(masks, headers), masks.cover(reason)
     headers = response_headers(headers, rewritten=masks is not None and not bodiless)
-    await client.send(h11.Response(status_code=response.status_code, headers=list(headers), reason=reason))
+    await delivery.begin(response.status_code, reason, headers)
     stream = MaskedStream(masks) if masks else None
-    while data := await upstream.piece():
+    while data := await call.piece():
         for part in _decoded(decoder, data):
             tally.size += len(part)
-            if tally.size > limit:
-                raise Refused(502, f"the response is larger than {limit} bytes")
-            await _send(client, stream.feed(part) if stream else part)
+            if tally.size > limits.response_body:
+                raise Refused(502, f"the response is larger than {limits.response_body} bytes")
+            if decoder and tally.size > max(limits.unpacked, limits.expansion * call.received):
+                raise Refused(502, f"the response unpacks to more than {limits.expansion} times its size")
+            await delivery.piece(stream.feed(part) if stream else part)
     _ended(decoder)
-    await _send(client, stream.end() if stream else b"")
-    await client.send(h11.EndOfMessage())
+    if stream:
+        await delivery.piece(stream.end())
+    last = trailers(call.trailers)
+    await delivery.end(_covered(masks, last) if masks else last)
 
 
-async def _send(client: Wire, data: bytes) -> None:
-    if data:
-        await client.send(h11.Data(data=data))
+def _covered(masks: Masks, headers: Headers) -> Headers:
+    return tuple((name, masks.cover(value)) for name, value in headers)
 
 
-def _decoder(response: h11.Response, limit: int) -> Decoder | None:
-    coding = b",".join(value for name, value in response.headers if name == b"content-encoding").decode("latin-1")
+def _decoder(headers: Headers, limit: int) -> Decoder | None:
+    coding = b",".join(value for name, value in headers if name == b"content-encoding").decode("latin-1")
     try:
         return decoder_of(coding, limit)
     except Undecodable as error:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import h11
 
 from .places import Headers
 from .policy import is_address, is_name
-from .wire import Refused
+from .wire import Limits, Refused
 
 _HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
@@ -20,6 +22,23 @@ _REWRITTEN = frozenset((b"host", b"content-length", b"expect"))
 _HIDES_ECHOES = frozenset((b"accept-encoding", b"range", b"if-range"))
 """Not sent to a host with a key: a packed body cannot be scanned, and half a key per range would pass the masks."""
 _ABOUT_OTHER_PORTS = frozenset((b"alt-svc",))
+_LENGTH_AND_CODING = frozenset(b"content-length content-encoding content-md5 digest repr-digest content-digest".split())
+_NOT_LAST = frozenset(b"authorization cache-control content-range content-type host location set-cookie".split())
+"""Trailers that would change how what came before them is read: RFC 9110, section 6.5.1."""
+_AMBIGUOUS = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]|\0")
+"""Lone line ends, folded lines and NUL: two readers of such a head may see two different requests."""
+_SIGNATURES = (b"aws4-", b"signature ", b"hmac ", b"oauth ")
+"""How Authorization begins where its value was worked out from a key."""
+
+
+class Tunnel(NamedTuple):
+    """What a CONNECT has opened."""
+
+    host: str
+    port: int
+    tls: bool
+    asked: str = ""
+    """The server name of the client's handshake; empty where it named none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +47,7 @@ class Route:
     """In lower case."""
     port: int
     tls: bool
-    """Whether the client came through a tunnel."""
+    """Whether the client speaks TLS."""
     method: str
     target: bytes
     """In origin form: path and query."""
@@ -54,13 +73,28 @@ def tunnel_of(target: bytes) -> tuple[str, int]:
     return host, int(port)
 
 
-def route_of(request: h11.Request, tunnel: tuple[str, int] | None) -> Route:
+def strict(head: bytes, request: h11.Request, limits: Limits) -> None:
+    """Raises Refused for a head that may mean something else to another reader. `head`: the request's, as sent."""
+    names = [name for name, _ in request.headers]
+    if request.http_version not in (b"1.1", b"1.0"):
+        raise Refused(505, "HTTP/2 is not supported; speak HTTP/1.1")
+    if len(head) > limits.head or len(names) > limits.headers:
+        raise Refused(431, f"a request may have {limits.headers} headers and {limits.head} bytes of them")
+    if _AMBIGUOUS.search(head):
+        raise Refused(400, "not well-formed HTTP: a lone line end, a folded line or NUL among the headers")
+    if b"transfer-encoding" in names and (b"content-length" in names or request.http_version == b"1.0"):
+        raise Refused(400, "not well-formed HTTP: two ways to tell where the body ends")
+
+
+def route_of(request: h11.Request, tunnel: Tunnel | None) -> Route:
     """Raises Refused where the request names no place, or another than its tunnel."""
     method, target = request.method.decode("ascii"), bytes(request.target)
     if tunnel:
         if method == "CONNECT" or not target.startswith(b"/"):
             raise Refused(400, "inside a tunnel the request line holds a path only")
-        return Route(*tunnel, True, method, target)
+        if tunnel.asked.removesuffix(".") not in ("", tunnel.host):
+            raise Refused(421, f"the TLS handshake asked for another host than {tunnel.host}, where the tunnel leads")
+        return Route(tunnel.host, tunnel.port, tunnel.tls, method, target)
     try:
         url = urlsplit(target.decode("ascii"))
         host, port = (url.hostname or "").removesuffix("."), url.port or 80
@@ -73,14 +107,17 @@ def route_of(request: h11.Request, tunnel: tuple[str, int] | None) -> Route:
     )
 
 
-def check(route: Route, headers: Headers) -> None:
-    """Raises Refused for what a well-behaved client does not do."""
+def check(route: Route, headers: Headers, *, keyed: bool) -> None:
+    """Raises Refused for what does not belong to the route or is not supported. `keyed`: the host has keys."""
     fields = dict(headers)
-    if b"upgrade" in fields:
+    if fields.get(b"upgrade", b"h2c").strip().lower() != b"h2c":  # an offer of HTTP/2 may be passed over
         raise Refused(501, "protocol upgrades and websockets are not supported")
     named, port = _host_and_port(fields.get(b"host", route.authority).decode("latin-1").lower())
     if named.removesuffix(".") != route.host or port not in ("", str(route.port)):
         raise Refused(421, f"the Host header does not match {route.host}")
+    signed = fields.get(b"authorization", b"").lower().startswith(_SIGNATURES)
+    if keyed and (signed or b"x-amz-signature=" in route.target.lower()):
+        raise Refused(501, "request signing is not supported: code has a placeholder, and signs with it")
 
 
 def has_body(headers: Headers) -> bool:
@@ -102,14 +139,15 @@ def response_headers(headers: Headers, *, rewritten: bool) -> Headers:
     """`rewritten`: the body's length and coding may change on its way."""
     dropped = _HOP_BY_HOP | _ABOUT_OTHER_PORTS | _listed(headers)
     if rewritten:
-        dropped |= {
-            b"content-length",
-            b"content-encoding",
-            b"content-md5",
-            b"digest",
-            b"repr-digest",
-            b"content-digest",
-        }
+        dropped |= _LENGTH_AND_CODING
+    elif any(name == b"transfer-encoding" for name, _ in headers):
+        dropped |= {b"content-length"}  # a host that sends both means the other
+    return tuple((name, value) for name, value in headers if name not in dropped)
+
+
+def trailers(headers: Headers) -> Headers:
+    """Those of a response that may follow its body."""
+    dropped = _HOP_BY_HOP | _REWRITTEN | _ABOUT_OTHER_PORTS | _LENGTH_AND_CODING | _NOT_LAST
     return tuple((name, value) for name, value in headers if name not in dropped)
 
 

@@ -1,75 +1,138 @@
-"""The connection to the real host: to a checked address, over verified TLS, kept for the client's next request."""
+"""One request at a real host and its response, on a connection that may have carried others."""
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
 
 import h11
 
 from .dial import Dialer
-from .places import Outgoing
+from .places import Headers, Outgoing
 from .policy import Door
+from .pool import Pool
 from .wire import Limits, Refused, Wire
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
-_BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE", "TRACE"})
 
 
-class Upstream:
-    """At most one connection at a time. Every failure is Refused with the reason."""
+class Call:
+    """ask(), then response(), then piece() until it returns nothing. Every failure is Refused with the reason."""
 
-    def __init__(self, dialer: Dialer, limits: Limits) -> None:
-        self._dialer, self._limits = dialer, limits
+    def __init__(self, door: Door, dialer: Dialer, pool: Pool, limits: Limits) -> None:
+        self._door, self._dialer, self._pool, self._limits = door, dialer, pool, limits
         self._wire: Wire | None = None
-        self._to: Door | None = None
+        self._again: Outgoing | None = None
+        """The request, while it may be sent once more: on a kept connection that the host may have closed by now."""
+        self._sent = 0
+        """Pieces of the body that the host has taken."""
+        self._before = 0
+        """Bytes that the connection had brought to earlier requests."""
+        self._deaf = False
+        """The host takes no more of the body. It may have answered, though."""
+        self.trailers: Headers = ()
 
-    async def ask(self, door: Door, request: Outgoing) -> h11.Response:
-        """Sends the request; returns the head of the response. Its body is read with piece()."""
-        kept = self._wire if self._to == door else None
-        if kept and kept.ready:
-            try:
-                return await self._send(kept, request)
-            except (OSError, h11.RemoteProtocolError) as error:
-                # The host may have closed it in the meantime. Only it knows whether it saw the request.
-                if isinstance(error, TimeoutError) or request.method not in _REPEATABLE:
-                    raise self._failed(door.host, error) from None
-        await self.close()
-        self._wire, self._to = await self._dialer.open(door), door
+    async def ask(self, request: Outgoing, *, streamed: bool) -> None:
+        """Sends the request; if `streamed` its head only, and the body follows by send()."""
+        self._wire = await self._pool.take(self._door)
+        if not self._wire:
+            return await self._ask_anew(request, streamed)
+        repeatable = request.method in _REPEATABLE and not streamed and not request.body
+        self._again = request if repeatable else None
         try:
-            return await self._send(self._wire, request)
-        except (OSError, h11.RemoteProtocolError) as error:
-            raise self._failed(door.host, error) from None
+            return await self._send(self._wire, request, streamed)
+        except OSError as error:
+            if not repeatable and not streamed:  # of the others, the host has seen nothing that it could act on twice
+                raise self._failed(error) from None
+        self.close()
+        return await self._ask_anew(request, streamed)
+
+    async def _ask_anew(self, request: Outgoing, streamed: bool) -> None:
+        self._again = None
+        self._wire = await self._dialer.open(self._door)
+        try:
+            await self._send(self._wire, request, streamed)
+        except OSError as error:
+            raise self._failed(error) from None
+
+    async def _send(self, wire: Wire, request: Outgoing, streamed: bool) -> None:
+        self._before = wire.received
+        head = h11.Request(method=request.method, target=request.target, headers=list(request.headers))
+        if streamed:
+            await wire.send(head)
+        elif request.body:
+            await wire.send(head, h11.Data(data=request.body), h11.EndOfMessage())
+        else:
+            await wire.send(head, h11.EndOfMessage())
+
+    async def send(self, event: h11.Data | h11.EndOfMessage) -> None:
+        """The next part of the body. Where the host does not listen any more, nothing happens."""
+        if self._deaf or not self._wire:
+            return
+        try:
+            await self._wire.send(event)
+            self._sent += 1
+        except OSError:
+            self._deaf = True
+
+    async def response(self, go_on: Callable[[], Awaitable[None]]) -> h11.Response:
+        """Its head. `go_on` is called when the host wants to see the body; other 1xx are passed over."""
+        while True:
+            try:
+                event = await self._receive()
+            except (OSError, h11.RemoteProtocolError) as error:
+                if not self._again or isinstance(error, TimeoutError) or self.received:
+                    raise self._failed(error) from None
+                again = self._again
+                self.close()
+                await self._ask_anew(again, streamed=False)
+                continue
+            if isinstance(event, h11.Response):
+                return event
+            if not isinstance(event, h11.InformationalResponse) or event.status_code == 101:
+                raise self._failed(h11.RemoteProtocolError("no response"))
+            if event.status_code == 100:
+                await go_on()
+
+    async def _receive(self) -> h11.Event:
+        assert self._wire, "ask() comes first"
+        while True:
+            sent = self._sent
+            try:
+                return await self._wire.receive()
+            except TimeoutError:
+                if self._sent == sent:  # a long body on its way out is no silence
+                    raise
 
     async def piece(self) -> bytes:
         """The next piece of the body; empty at its end, after which the connection is kept if the host agrees."""
-        wire, door = self._wire, self._to
-        assert wire, "ask() comes first"
-        assert door
         try:
-            while not isinstance(event := await wire.receive(), h11.EndOfMessage):
+            while not isinstance(event := await self._receive(), h11.EndOfMessage):
                 if isinstance(event, h11.Data) and event.data:
                     return bytes(event.data)
         except (OSError, h11.RemoteProtocolError) as error:
-            raise self._failed(door.host, error) from None
-        if not wire.next_cycle():
-            await self.close()
+            raise self._failed(error) from None
+        self.trailers = tuple(event.headers)
+        wire, self._wire = self._wire, None
+        assert wire
+        self._pool.give(self._door, wire)
         return b""
 
-    async def close(self) -> None:
-        wire, self._wire, self._to = self._wire, None, None
+    @property
+    def received(self) -> int:
+        """Bytes of the response so far, its head included, as they came."""
+        return self._wire.received - self._before if self._wire else 0
+
+    def close(self) -> None:
+        """Gives the request up, unless its response has ended."""
+        wire, self._wire = self._wire, None
         if wire:
-            await wire.close()
+            wire.abort()
 
-    async def _send(self, wire: Wire, request: Outgoing) -> h11.Response:
-        headers = list(request.headers)
-        if request.body or request.method not in _BODILESS:
-            headers.append((b"content-length", b"%d" % len(request.body)))
-        head = h11.Request(method=request.method, target=request.target, headers=headers)
-        await wire.send(head, *([h11.Data(data=request.body)] if request.body else []), h11.EndOfMessage())
-        while not isinstance(event := await wire.receive(), h11.Response):
-            if not isinstance(event, h11.InformationalResponse) or event.status_code == 101:
-                raise h11.RemoteProtocolError("no response")
-        return event
-
-    def _failed(self, host: str, error: Exception) -> Refused:
+    def _failed(self, error: Exception) -> Refused:
+        """Without the words of `error`, which may quote what the host sent, keys included."""
+        host, ended = self._door.host, not self._wire or self._wire.ended
         if isinstance(error, TimeoutError):
             return Refused(504, f"{host} was silent for {self._limits.idle:g} s")
+        if isinstance(error, h11.RemoteProtocolError) and not ended:
+            return Refused(502, f"{host} answered something that is not well-formed HTTP")
         return Refused(502, f"{host} broke off the connection")

@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 import ssl
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import h11
+
+_READ = 1 << 18
+"""Bytes per read: what asyncio takes from a socket at once."""
 
 _PIPELINED = 1 << 20
 """Bytes kept of what a client sends while its request is still being answered."""
 
 _GOODBYE = 1.0
 """Seconds a peer gets to answer a close."""
+
+_ASKED: WeakKeyDictionary[ssl.SSLObject, str] = WeakKeyDictionary()
+"""The server names that clients asked for in their handshakes."""
 
 
 class Refused(Exception):
@@ -28,17 +35,33 @@ class Refused(Exception):
 class Limits:
     """Sizes are bytes, times are seconds."""
 
-    connections: int = 64
-    request_body: int = 8 << 20
-    request_bodies: int = 32 << 20
-    """Of all requests under way together: they are kept whole, and the sandbox decides how many there are."""
+    connections: int = 256
+    """Of clients, at once."""
+    head: int = 1 << 16
+    """Of a request: its first line and its headers."""
+    headers: int = 128
+    """Lines of them."""
+    request_body: int = 1 << 30
+    whole_body: int = 8 << 20
+    """Of a request that is kept whole, so that a key can be put into its body."""
+    whole_bodies: int = 32 << 20
+    """Of all requests kept whole together: the sandbox decides how many there are."""
     response_body: int = 1 << 30
     """After decoding."""
+    unpacked: int = 64 << 20
+    """Of a response that is decoded: from here on it may be at most `expansion` times what was received."""
+    expansion: int = 500
+    kept: int = 8
+    """Idle connections to one place."""
+    kept_seconds: float = 30.0
     connect: float = 15.0
+    """Also for the client's TLS handshake."""
+    head_seconds: float = 30.0
+    """From the first byte of a request to the end of its head."""
     idle: float = 60.0
     """Without a byte in either direction."""
-    total: float = 300.0
-    """From a complete request to the end of its response."""
+    total: float = 600.0
+    """From the head of a request to the end of its response."""
 
 
 class Wire:
@@ -53,6 +76,16 @@ class Wire:
     ) -> None:
         self.reader, self.writer, self.idle = reader, writer, idle
         self.http = h11.Connection(role, max_incomplete_event_size=65536)
+        self.received = 0
+        """Bytes, over all requests."""
+        self.ended = False
+        """The other side sends nothing more."""
+        self.unasked = False
+        """The client got its answer while it waited for "100 Continue": whether its body will come, nobody can tell."""
+
+    def again(self) -> Wire:
+        """The same connection, on which HTTP begins anew."""
+        return Wire(self.reader, self.writer, self.http.our_role, self.idle)
 
     async def secured(self, context: ssl.SSLContext, seconds: float) -> Wire:
         """The same connection with TLS on it, as the server's side.
@@ -60,8 +93,9 @@ class Wire:
         StreamWriter.start_tls guesses the side from how the streams were made, and these may come from a socket pair.
         """
         loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader()
+        reader = asyncio.StreamReader(_READ)
         protocol = _OnTop(reader, self.writer.transport.get_protocol())
+        context.sni_callback = _hear
         transport = await loop.start_tls(
             self.writer.transport,
             protocol,
@@ -75,28 +109,62 @@ class Wire:
         protocol.connection_made(transport)
         return Wire(reader, asyncio.StreamWriter(transport, protocol, reader, loop), h11.SERVER, self.idle)
 
+    @property
+    def asked(self) -> str:
+        """The server name that the client asked for in its handshake, in lower case; empty where it named none."""
+        return _ASKED.get(self.writer.get_extra_info("ssl_object"), "").lower()
+
+    async def request(self, seconds: float) -> tuple[h11.Event, bytes]:
+        """The next request with its head as it was sent, or the end of the connection.
+
+        Its first byte is waited for as long as a connection may be idle, the rest for `seconds`.
+        """
+        if not self.http.trailing_data[0]:
+            await self._more(self.idle)
+        async with asyncio.timeout(seconds):
+            while True:
+                before = self.http.trailing_data[0]
+                if isinstance(event := self.http.next_event(), h11.Event):
+                    return event, before[: len(before) - len(self.http.trailing_data[0])]
+                await self._more(self.idle)
+
     async def receive(self) -> h11.Event:
         while not isinstance(event := self.http.next_event(), h11.Event):
             if event is h11.PAUSED:
                 raise h11.RemoteProtocolError("unexpected data")
-            async with asyncio.timeout(self.idle):
-                self.http.receive_data(await self.reader.read(65536))
+            await self._more(self.idle)
         return event
 
+    async def _more(self, seconds: float) -> None:
+        async with asyncio.timeout(seconds):
+            data = await self.reader.read(_READ)
+        self.received, self.ended = self.received + len(data), not data
+        self.http.receive_data(data)
+
     async def send(self, *events: h11.Event) -> None:
+        if isinstance(events[0], h11.Response):
+            self.unasked = self.http.they_are_waiting_for_100_continue
         self.writer.write(b"".join(self.http.send(event) or b"" for event in events))
         async with asyncio.timeout(self.idle):
             await self.writer.drain()
 
-    @property
-    def ready(self) -> bool:
-        """Whether a request can be sent now."""
-        return self.http.our_state is h11.IDLE and not self.reader.at_eof()
+    async def quiet(self) -> bool:
+        """Whether a request can be sent: the other side has neither closed nor sent anything that nobody asked for."""
+        if self.http.our_state is not h11.IDLE or self.http.trailing_data[0] or self.writer.is_closing():
+            return False
+        try:
+            async with asyncio.timeout(0):
+                await self.reader.read(1)
+        except TimeoutError:
+            return not self.reader.at_eof()
+        except OSError:
+            pass
+        return False
 
     async def gone(self) -> None:
         """Returns when the other side has closed. What it sends before that is kept for the next receive()."""
         kept = 0
-        while data := await self.reader.read(65536):
+        while data := await self.reader.read(_READ):
             self.http.receive_data(data)
             kept += len(data)
             if kept > _PIPELINED:
@@ -118,7 +186,16 @@ class Wire:
         except OSError:
             pass
         finally:
-            self.writer.transport.abort()  # a peer that does not answer the goodbye holds nothing here
+            self.abort()  # a peer that does not answer the goodbye holds nothing here
+
+    def abort(self) -> None:
+        """Ends it at once, without a goodbye."""
+        self.writer.transport.abort()
+
+
+def _hear(connection: ssl.SSLSocket | ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+    assert isinstance(connection, ssl.SSLObject)
+    _ASKED[connection] = name or ""
 
 
 class _OnTop(asyncio.StreamReaderProtocol):

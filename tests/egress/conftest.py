@@ -138,6 +138,7 @@ class Net:
         self.troubles: list[str] = []
         self.handling: set[asyncio.Task[Any]] = set()
         self.servers: list[asyncio.Server] = []
+        self._gates: list[Gate] = []
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(self._trouble)
         self._thread = threading.Thread(target=self._loop.run_forever)
@@ -161,6 +162,7 @@ class Net:
             except asyncio.CancelledError:  # by close(); asyncio would report it
                 pass
             finally:
+                writer.close()
                 self.handling.discard(task)
 
         server = self.run(asyncio.start_server(handled, "127.0.0.1", 0, ssl=context, backlog=200))
@@ -207,14 +209,24 @@ class Net:
             limits=limits,
             proxies=proxies,
         )
+        self._gates.append(gate)
         port = self.listen(gate.serve)
         path = self.folder / f"session{port}.pem"
         path.write_bytes(gate.ca.pem)
         return Proxy(gate, port, path, self)
 
     def settle(self) -> None:
-        """Waits until no connection is being handled any more."""
-        until(lambda: not self.handling)
+        """Waits until no connection is being handled any more, nor kept for the next request."""
+
+        def settled() -> bool:
+            self.run(self._release())
+            return not self.handling
+
+        until(settled)
+
+    async def _release(self) -> None:
+        for gate in self._gates:
+            await gate.close()
 
     def close(self) -> None:
         for server in self.servers:
@@ -228,6 +240,7 @@ class Net:
         for task in self.handling:
             task.cancel()
         await asyncio.gather(*self.handling, return_exceptions=True)
+        await self._release()
         await self._loop.shutdown_default_executor()
         await asyncio.sleep(0.01)  # transports finish closing in the next turns of the loop
 

@@ -1,0 +1,92 @@
+"""One request on its way to its host, and the response on its way back."""
+
+from __future__ import annotations
+
+import asyncio
+
+import h11
+
+from .beside import Beside
+from .common import Common
+from .places import Outgoing, fill, fills_body
+from .record import Tally
+from .relay import Delivery, relay
+from .route import Route, check, has_body, request_headers
+from .upload import Upload
+from .upstream import Call
+from .wire import Refused, Wire
+
+_OVERRIDING = frozenset((b"x-http-method", b"x-http-method-override", b"x-method-override"))
+"""Headers by which some frameworks take a GET for another method."""
+_BODY_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
+_UNWATCHED = 0.05
+"""Seconds that a host may take before anybody looks whether the client is still there."""
+
+
+class Exchange:
+    """run() is called once. What it raises was not answered; the response may have begun."""
+
+    def __init__(self, gate: Common, client: Wire, route: Route, request: h11.Request, tally: Tally) -> None:
+        self._gate, self._client, self._route, self._tally = gate, client, route, tally
+        self._headers = tuple(request.headers)
+        self._secrets = gate.policy.secrets_of(route.host, route.port)
+        self._upload = Upload(client, request, gate.limits)
+        door = gate.policy.upstream(route.host, route.port, tls=route.tls)
+        self._call = Call(door, gate.dialer, gate.pool, gate.limits)
+
+    async def run(self) -> None:
+        """Raises Refused, h11.RemoteProtocolError for a malformed body of the request, and OSError."""
+        total = self._gate.limits.total
+        try:
+            self._admit()
+            async with asyncio.timeout(total) as deadline:
+                await self._run()
+        except TimeoutError:
+            if deadline.expired():
+                raise Refused(504, f"{self._route.host} took longer than {total:g} s") from None
+            raise
+        finally:
+            self._call.close()
+            self._upload.leave(self._gate.room)
+
+    def _admit(self) -> None:
+        """Raises Refused."""
+        route, policy = self._route, self._gate.policy
+        target, body = route.target.decode("latin-1"), has_body(self._headers)
+        if refusal := policy.refusal(route.host, route.port, route.method, tls=route.tls, target=target, body=body):
+            raise Refused(403, refusal.reason, blocked=refusal.blocked)
+        if policy.read_only and (named := _OVERRIDING & dict(self._headers).keys()):
+            raise Refused(403, f"read-only re-run: {min(named).decode()} could make it another method")
+        check(route, self._headers, keyed=bool(self._secrets))
+        self._upload.check()
+
+    async def _run(self) -> None:
+        if fills_body(self._headers, self._secrets) or self._upload.small:
+            body = await self._upload.whole(self._gate.room)
+            await self._call.ask(self._outgoing(body), streamed=False)
+            beside = Beside(self._client.gone, _UNWATCHED)
+        else:
+            await self._call.ask(self._outgoing(None), streamed=True)
+            beside = Beside(self._send_up, 0)
+        async with beside:
+            response = await self._call.response(self._upload.go_on)
+            self._tally.status = response.status_code
+            self._gate.record.note(self._tally)
+            delivery = Delivery(self._client, self._gate.limits, self._tally)
+            masks = self._gate.masks(self._secrets)
+            await relay(response, self._call, delivery, masks, self._gate.limits, self._tally)
+
+    def _outgoing(self, body: bytes | None) -> Outgoing:
+        """`body` None: it follows."""
+        headers = request_headers(self._route, self._headers, keyed=bool(self._secrets))
+        if body is None:
+            expect = ((b"expect", b"100-continue"),) if self._upload.awaits_word else ()
+            request = Outgoing(self._route.method, self._route.target, (*headers, *self._upload.framing, *expect))
+            return fill(request, self._secrets)
+        filled = fill(Outgoing(self._route.method, self._route.target, headers, body), self._secrets)
+        framing = self._upload.framing_of(filled.body)
+        return Outgoing(filled.method, filled.target, (*filled.headers, *framing), filled.body)
+
+    async def _send_up(self) -> None:
+        await self._upload.into(self._call)
+        await self._client.gone()
