@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import Unicode
 
+from .borders import redactor_of
 from .config import Config, load
 from .errors import EcoassistError
 from .kernel.provisioner import BoxProvisioner
+from .redactor import Redactor
 from .render.plain import plain
 from .sandboxes import Sandboxes
 
@@ -33,18 +35,19 @@ class NotebookProvisioner(BoxProvisioner):
     config_file: Any = Unicode(help="Configuration of ecoassist; empty: the usual one.")
     flavour: Any = Unicode(help="Of the image; empty: the configuration's.")
     _told = False
+    _redactor = Redactor()
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
         self.boot = self._behind_gate
 
     async def pre_launch(self, **kwargs: Any) -> Any:
-        with _with_remedy():
+        with self._with_remedy():
             return await super().pre_launch(**kwargs)
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         self._told = False
-        with _with_remedy():
+        with self._with_remedy():
             return await super().launch_kernel(cmd, **kwargs)
 
     async def poll(self) -> int | None:
@@ -60,17 +63,19 @@ class NotebookProvisioner(BoxProvisioner):
 
     def settings(self) -> Config:
         """The configuration with the kernelspec's flavour. Raises UsageFault."""
-        return load(Path(self.config_file) if self.config_file else None, sandbox={"flavour": self.flavour or None})
+        config = load(Path(self.config_file) if self.config_file else None, sandbox={"flavour": self.flavour or None})
+        self._redactor = redactor_of(config)
+        return config
 
     def _tell(self, text: str) -> None:
-        self.log.warning("ecoassist: %s", plain(text))  # Jupyter shows warnings wherever it runs
+        self.log.warning("ecoassist: %s", plain(self._redactor.text(text)))  # Jupyter shows warnings wherever it runs
 
-
-@contextmanager
-def _with_remedy() -> Iterator[None]:
-    """Jupyter shows the message of an error and nothing else of it."""
-    try:
-        yield
-    except EcoassistError as error:
-        # from None: whoever reads this looks for the remedy, not for our own lines
-        raise type(error)(plain(f"{error}\n{error.remedy}"), error.remedy) from None
+    @contextmanager
+    def _with_remedy(self) -> Iterator[None]:
+        """Jupyter shows the message of an error and nothing else of it."""
+        try:
+            yield
+        except EcoassistError as error:
+            self._redactor.error(error)
+            # from None: whoever reads this looks for the remedy, not for our own lines
+            raise type(error)(plain(f"{error}\n{error.remedy}"), error.remedy) from None

@@ -82,6 +82,12 @@ class Keys(Mapping[str, str]):
         found = self._find(variable)
         return found[0] if found else None
 
+    def held(self) -> dict[str, str]:
+        """Those that this process has: the environment's, all of the file once it was read, what the keyring gave."""
+        named = {name: self._environ.get(name) for name in (*self._declared, *MODEL_KEYS)}
+        known = {**self._ringed, **(self._filed or {}), **{name: value for name, value in named.items() if value}}
+        return {name: value for name, value in known.items() if value}
+
     def _find(self, variable: str) -> tuple[Source, str] | None:
         if value := self._environ.get(variable):
             return "environment", value

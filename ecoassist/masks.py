@@ -18,6 +18,9 @@ from urllib.parse import quote
 Step: TypeAlias = Mapping[int, tuple[bytes, ...]]
 """What may stand for one character of a form, by its first byte."""
 
+SHORTEST_KEY = 8
+"""Characters. A shorter value turns up in unrelated text, where masking it would garble answers and confirm guesses."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)  # it spells a key
 class _Form:

@@ -10,9 +10,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from . import cards, programs, prompts
+from .borders import keys_of
 from .config import Config
+from .desk import WARNING
+from .egress.places import placeholder
 from .egress.policy import Policy
 from .errors import UsageFault
+from .masks import SHORTEST_KEY, Masks
 from .ports import Kernel, Outbox
 from .reach import apis_of, missing_keys, policy_of
 from .types import Api, Attachment
@@ -54,7 +58,7 @@ class Sandboxes:
         outbox: Outbox | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.config, self.notice, self.files, self.unsafe_local = config, notice, files, unsafe_local
+        self.config, self.notice, self.unsafe_local = config, notice, unsafe_local
         self.outbox, self.clock = outbox, clock
         installed = prompts.PACKAGES[config.sandbox.flavour]
         self.packages, self.network = ("", prompts.OPEN) if unsafe_local else (installed, prompts.CLOSED)
@@ -64,9 +68,12 @@ class Sandboxes:
         """What a prompt tells of the network."""
         self.listing = repr(LISTING) if cards.hides(self.apis) else ""
         """As in a Task. The file is hidden, so that code which looks at the person's files passes over it."""
-        if self.listing:
-            self.files = (*self.files, Attachment(LISTING, cards.listing(self.apis).encode()))
         self._policy = policy_of(config)
+        self.attached = tuple(self._without_keys(file) for file in files)
+        """What the person attached, without keys."""
+        listing = (Attachment(LISTING, cards.listing(self.apis).encode()),) if self.listing else ()
+        self.files = (*self.attached, *listing)
+        """What code finds in its working directory."""
 
     def prepare(self) -> object:
         """Raises NoSandbox."""
@@ -104,6 +111,20 @@ class Sandboxes:
         """
         names = {text: secret.name for secret in self._policy.secrets for text in (secret.placeholder, secret.value)}
         return programs.without_placeholders(program, names)
+
+    def _without_keys(self, file: Attachment) -> Attachment:
+        """Keys replaced by what code sees under their variables; those of models by some other text."""
+        shown = {secret.name: secret.placeholder for secret in self._policy.secrets}
+        for name, key in sorted(keys_of(self.config).items(), key=lambda pair: -len(pair[1])):
+            if len(key) < SHORTEST_KEY:
+                continue
+            mark = shown.get(name) or placeholder("x" * len(key))
+            masks = Masks([(key, mark)])
+            clean = Attachment(masks.cover(file.name.encode()).decode(), masks.cover(file.content))
+            if clean != file:
+                self.notice(f"{WARNING}{clean.name} holds the value of {name}: code gets a placeholder in its place")
+                file = clean
+        return file
 
     def _start(self, policy: Policy, outbox: Outbox | None) -> Kernel:
         return self._unboxed(outbox) if self.unsafe_local else self._behind_gate(policy, outbox)

@@ -26,6 +26,7 @@ from .events import (
     through,
 )
 from .ports import Kernel
+from .redactor import Redactor
 from .starting import Standby, StartingKernel
 from .types import Access, Api, Attachment, CellResult, Entry, Exchange, Outcome, Spending, Task
 
@@ -75,6 +76,8 @@ class Session:
     """Whether anybody judges answers: otherwise none is stored, and no kernel boots for its re-run."""
     confined: bool = True
     """Whether kernels are in a sandbox. Elsewhere no program of another session is run."""
+    redactor: Redactor = field(default_factory=Redactor)
+    """Keeps keys out of all that the session tells."""
     history: list[Exchange] = field(default_factory=list)
     _cells: list[str] = field(default_factory=list)
     _last: tuple[Task, Outcome] | None = None
@@ -84,6 +87,9 @@ class Session:
 
     def ask(self, query: str) -> Stream[Outcome]:
         """One question, with the conversation before it in view. Raises EnvironmentFault."""
+        return (yield from self.redactor.events(self._asked(self.redactor.text(query))))
+
+    def _asked(self, query: str) -> Stream[Outcome]:
         self.open_budget()
         task, run = self._task(query), uuid.uuid4().hex[:12]
         self.begin(run)
@@ -103,6 +109,9 @@ class Session:
 
         That is so where it was interrupted, or the hosts it asks did not work.
         """
+        return (yield from self.redactor.events(self._rerun(entry)))
+
+    def _rerun(self, entry: Entry) -> Stream[bool | None]:
         yield RerunStarted(entry.id)
         program = entry.solution.program
         fresh = self._standby.take(entry.id)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from . import prompts
+from .borders import CleanModel, CleanStore, redactor_of
 from .budget import Budget, Metered
 from .clock import Clock
 from .config import Config, TierConfig
@@ -22,6 +23,7 @@ from .errors import NoModel, UsageFault
 from .models.choose import Choice, Declared, choose
 from .outbox import FolderOutbox
 from .ports import Judge, Model
+from .redactor import Redactor
 from .sandboxes import Sandboxes
 from .session import Session
 from .starting import StartingKernel
@@ -57,16 +59,16 @@ def open_session(
     boxes = Sandboxes(config, desk.notice, tuple(files), unsafe_local=unsafe_local, outbox=outbox, clock=clock)
     for trouble in config.keys.troubles:
         desk.notice(f"{WARNING}{trouble}")
-    store = store_of(config)
+    store, redactor = store_of(config), redactor_of(config)
     kernel = StartingKernel(boxes.start, boxes.prepare)
     budget = Budget(config.budget.question, config.budget.tokens)
     session: Session | None = None
     try:
-        models = Models(budget)
+        models = Models(budget, redactor)
         engine = Engine(
             tiers=models.tiers(choices),
             kernel=kernel,
-            store=store,
+            store=CleanStore(store, redactor),
             judge=models.judge(config, choices, person=person, recorded=not unsafe_local),
             system=prompts.system_text(
                 packages=boxes.packages, network=boxes.network, seconds=config.sandbox.cell_seconds
@@ -84,7 +86,7 @@ def open_session(
             apis=boxes.apis,
             card_tokens=config.network.card_tokens,
             listing=boxes.listing,
-            files=tuple(files),
+            files=boxes.attached,
             now=now,
             open_budget=budget.open,
             total=lambda: budget.total,
@@ -92,6 +94,7 @@ def open_session(
             clock=clock,
             judged=judge_choice(config, choices) is not None or (person and config.judge.model != "none"),
             confined=not unsafe_local,
+            redactor=redactor,
         )
         yield session
     finally:
@@ -139,10 +142,10 @@ def judge_choice(config: Config, choices: Sequence[Choice]) -> Choice | None:
 
 
 class Models:
-    """Makes the models of a session, each metered by its budget; those of one endpoint share a client."""
+    """Makes a session's models, each metered by its budget and sent no key; those of one endpoint share a client."""
 
-    def __init__(self, budget: Budget) -> None:
-        self.budget = budget
+    def __init__(self, budget: Budget, redactor: Redactor) -> None:
+        self.budget, self.redactor = budget, redactor
         self._endpoints: dict[tuple[str, str], OpenAIModel] = {}
 
     def tiers(self, choices: Sequence[Choice]) -> tuple[Tier, ...]:
@@ -158,13 +161,14 @@ class Models:
         return Chain(self._metered(choice, SCHEMA) if choice else None, recorded=recorded)
 
     def _metered(self, choice: Choice, schema: dict[str, object] | None = None) -> Model:
-        """Retrying(Metered(endpoint)): every request is reserved for and settled by itself, retries too."""
+        """CleanModel(Retrying(Metered(endpoint))): each request is reserved for and settled by itself, retries too."""
         from .models.retry import Retrying
 
         model = self._endpoint(choice).named(choice.model)
         overhead = len(json.dumps(schema)) if schema else 0
         endpoint = model.structured(schema) if schema else model
-        return Retrying(Metered(endpoint, self.budget, price_of(choice), MAX_OUTPUT, overhead=overhead))
+        metered = Metered(endpoint, self.budget, price_of(choice), MAX_OUTPUT, overhead=overhead)
+        return CleanModel(Retrying(metered), self.redactor)
 
     def _endpoint(self, choice: Choice) -> OpenAIModel:
         from .models.openai import OpenAIModel

@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "config",
         "engine replay budget desk asking apis outbox models kernel egress verdict store render testing",
         "session starting play",
-        "wiring reach index sandboxes jupyter demo",
+        "wiring reach index borders sandboxes jupyter demo",
         "cli __main__",
     )
 )

@@ -24,6 +24,7 @@ from .common import (
     header,
     imported,
     load_config,
+    redacted_values,
     report,
     stdin_bytes,
     unicode,
@@ -143,7 +144,8 @@ class _Out:
 
             seconds = time.monotonic() - self.began
             stdout = tolerant(sys.stdout, "utf-8")
-            stdout.write(dumps(result(outcome, error, ended=stop.why, spending=self.spending, seconds=seconds)) + "\n")
+            record = result(outcome, error, ended=stop.why, spending=self.spending, seconds=seconds)
+            stdout.write(dumps(redacted_values(record)) + "\n")
             stdout.flush()
 
 

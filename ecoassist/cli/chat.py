@@ -22,6 +22,7 @@ from .common import (
     imported,
     judge_at_terminal,
     load_config,
+    redacted,
     reporting,
 )
 
@@ -74,7 +75,10 @@ def _converse(config: Config, files: list[Path], *, unsafe_local: bool, verbose:
         if person:
             console.print(f"{', '.join(tier.name for tier in session.engine.tiers)} - /help lists the commands")
         conversation = Conversation(
-            session, sink, lambda text: console.print(text, soft_wrap=True), judge_at_terminal if person else nobody
+            session,
+            sink,
+            lambda text: console.print(redacted(text), soft_wrap=True),
+            judge_at_terminal if person else nobody,
         )
         try:
             _loop(conversation, _typed(config) if person else _piped())
@@ -159,9 +163,15 @@ def _history(file: Path) -> History:
     """Earlier questions, in a file that only its owner may read; in memory where there can be no such file."""
     from prompt_toolkit.history import FileHistory, InMemoryHistory
 
+    class CleanHistory(FileHistory):
+        """Without the keys that were typed."""
+
+        def store_string(self, string: str) -> None:
+            super().store_string(redacted(string))
+
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(file, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
     except OSError:
         return InMemoryHistory()
-    return FileHistory(str(file))
+    return CleanHistory(str(file))

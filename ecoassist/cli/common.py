@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
@@ -16,7 +16,8 @@ from ecoassist.kernel.settings import Flavour
 
 if TYPE_CHECKING:
     from ecoassist.config import Config
-    from ecoassist.types import Question
+    from ecoassist.redactor import Redactor
+    from ecoassist.types import JSON, Question
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Configuration file. [env: ECOASSIST_CONFIG]")
@@ -49,6 +50,36 @@ TERMINATED = 143
 """128 + SIGTERM, as a shell counts it."""
 
 
+class _Loaded:
+    """The configuration that was loaded last; before that, no key is known."""
+
+    config: Config | None = None
+    held: Mapping[str, str] = {}
+    redactor: Redactor | None = None
+
+
+def redacted(text: str) -> str:
+    """`text` without the keys that this process holds by now, for whatever is not an event."""
+    redactor = _redactor()
+    return redactor.text(text) if redactor else text
+
+
+def redacted_values(record: dict[str, JSON]) -> dict[str, JSON]:
+    """The same for the texts in an object."""
+    redactor = _redactor()
+    return redactor.value(record) if redactor else record
+
+
+def _redactor() -> Redactor | None:
+    """Asks for no key: what was not read cannot be told, and an error must not wait for a keyring."""
+    held = _Loaded.config.keys.held() if _Loaded.config else {}
+    if held != _Loaded.held:
+        from ecoassist.redactor import Redactor
+
+        _Loaded.held, _Loaded.redactor = held, Redactor(held.items())
+    return _Loaded.redactor
+
+
 @contextmanager
 def reporting() -> Iterator[None]:
     """An expected error becomes one line, its remedy and its exit code."""
@@ -67,9 +98,9 @@ def reporting() -> Iterator[None]:
 def report(error: EcoassistError) -> None:
     from ecoassist.render.plain import plain
 
-    typer.echo(f"ecoassist: {plain(str(error))}", err=True)
+    typer.echo(f"ecoassist: {plain(redacted(str(error)))}", err=True)
     if error.remedy:
-        typer.echo("\n".join(f"  {line}" for line in plain(error.remedy).splitlines()), err=True)
+        typer.echo("\n".join(f"  {line}" for line in plain(redacted(error.remedy)).splitlines()), err=True)
 
 
 def header(*, unsafe_local: bool) -> str:
@@ -91,7 +122,21 @@ def load_config(path: Path | None, max_cost: float | None = None, **sandbox: obj
     """`sandbox`: settings of that section, None where the option is not given. Raises UsageFault."""
     from ecoassist.config import load
 
-    return load(path, max_cost=max_cost, sandbox=sandbox)
+    _Loaded.config = load(path, max_cost=max_cost, sandbox=sandbox)
+    _guard_log()
+    return _Loaded.config
+
+
+def _guard_log() -> None:
+    """What libraries log and nobody handles goes to stderr: without keys."""
+    import logging
+
+    class Redacting(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return redacted(super().format(record))
+
+    if logging.lastResort:
+        logging.lastResort.setFormatter(Redacting())
 
 
 def unicode(text: str) -> bool:

@@ -10,7 +10,7 @@ import typer
 
 from ecoassist.errors import EcoassistError, NoSandbox
 
-from .common import ConfigOption, UnsafeLocal, header, load_config, reporting
+from .common import ConfigOption, UnsafeLocal, header, load_config, redacted, reporting
 
 if TYPE_CHECKING:
     from ecoassist.config import Config
@@ -42,10 +42,10 @@ def _show(check: Callable[[], list[str]]) -> bool:
 
     try:
         for line in check():
-            typer.echo(plain(line))
+            typer.echo(plain(redacted(line)))
     except EcoassistError as error:
-        typer.echo(f"no  {plain(str(error))}")
-        for line in plain(error.remedy).splitlines():
+        typer.echo(f"no  {plain(redacted(str(error)))}")
+        for line in plain(redacted(error.remedy)).splitlines():
             typer.echo(f"      {line}")
         return False
     return True
@@ -98,7 +98,7 @@ def _sandbox(config: Config, *, unsafe_local: bool) -> list[str]:
 
     if not unsafe_local:
         typer.echo("    starting a sandbox ...", err=True)
-    boxes = Sandboxes(config, lambda text: typer.echo(f"    {text}", err=True), (), unsafe_local=unsafe_local)
+    boxes = Sandboxes(config, lambda text: typer.echo(f"    {redacted(text)}", err=True), (), unsafe_local=unsafe_local)
     image = boxes.prepare()
     kernel = boxes.start()
     try:

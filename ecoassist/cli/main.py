@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Annotated
@@ -16,7 +17,7 @@ import typer
 from ecoassist import __version__
 
 from . import ask, chat, demo, doctor, kernel, sandbox, solutions
-from .common import TERMINATED
+from .common import TERMINATED, redacted
 
 app = typer.Typer(
     name="ecoassist",
@@ -61,6 +62,8 @@ def _options(
 def main(app: Callable[[], object] = app) -> None:
     """Runs one command. A bug ends with its traceback and exit code 70, never with a code that means something else."""
     _open_streams()
+    hooks = threading.excepthook, sys.unraisablehook
+    threading.excepthook = sys.unraisablehook = _show_aside
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
     gc.disable()  # imports make no garbage, but many objects: looking through them takes 0.1 s; imported() enables it
@@ -73,12 +76,24 @@ def main(app: Callable[[], object] = app) -> None:
         if isinstance(error, OSError) and error.errno in FULL:
             sys.stderr.write(f"ecoassist: cannot write: {error.strerror}\n  make room, then try again\n")
             sys.exit(ENVIRONMENT)
-        import traceback
-
-        traceback.print_exc()
+        _show(error)
         sys.exit(INTERNAL)
     finally:
+        threading.excepthook, sys.unraisablehook = hooks
         gc.freeze()  # the end of the process need not look through them either
+
+
+def _show(bug: BaseException) -> None:
+    """Its traceback and those of its causes, without keys."""
+    import traceback
+
+    sys.stderr.write(redacted("".join(traceback.format_exception(bug))))
+
+
+def _show_aside(raised: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> None:
+    """For what ends a thread, or is raised where nobody can catch it."""
+    if raised.exc_value:
+        _show(raised.exc_value)
 
 
 def _open_streams() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import ConfigOption, FileOption, FlavourOption, load_config, reporting
+from .common import ConfigOption, FileOption, FlavourOption, load_config, redacted, reporting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,7 +148,7 @@ def _telling() -> Iterator[Callable[[str], None]]:
     with Console(stderr=True).status("") as status:
 
         def notice(text: str) -> None:
-            shown = Text(one_line(text), no_wrap=True, overflow="ellipsis")
+            shown = Text(one_line(redacted(text)), no_wrap=True, overflow="ellipsis")
             if text.startswith(DOING):
                 status.update(shown)
             else:
@@ -160,7 +160,7 @@ def _telling() -> Iterator[Callable[[str], None]]:
 def _say(text: str) -> None:
     from ecoassist.render.plain import one_line
 
-    typer.echo(one_line(text), err=True)
+    typer.echo(one_line(redacted(text)), err=True)
 
 
 def _age(created: float, now: Callable[[], float] = time.time) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from ecoassist.errors import UsageFault
 
-from .common import ConfigOption, load_config, reporting
+from .common import ConfigOption, load_config, redacted, reporting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ def list_(config: ConfigOption = None) -> None:
         for entry in entries:
             record = f"{entry.wins}+ {entry.losses}-"
             typer.echo(f"#{entry.id:<4} {entry.state:<9} {record:<7} {one_line(entry.solution.tier):<8} ", nl=False)
-            typer.echo(one_line(entry.solution.query))
+            typer.echo(one_line(redacted(entry.solution.query)))
         if not entries:
             typer.echo("no solutions yet: the first question that is solved by code makes one", err=True)
 
@@ -53,8 +53,8 @@ def show(id: Number, config: ConfigOption = None) -> None:
             "APIs": ", ".join(solution.apis) or "none",
             "files": ", ".join(solution.files) or "none",
         }.items():
-            typer.echo(f"{name:<9} {one_line(value)}", err=True)
-        typer.echo(plain(solution.program))
+            typer.echo(f"{name:<9} {one_line(redacted(value))}", err=True)
+        typer.echo(plain(redacted(solution.program)))
 
 
 @app.command()

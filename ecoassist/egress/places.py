@@ -16,10 +16,8 @@ from typing import get_args
 from urllib.parse import quote, unquote_plus
 
 from ecoassist.errors import UsageFault
+from ecoassist.masks import SHORTEST_KEY
 from ecoassist.types import Place, PlaceKind, Secret
-
-SHORTEST_KEY = 8
-"""Characters. A shorter value turns up in unrelated text, where masking it would garble answers and confirm guesses."""
 
 PLACE_FORMS = ("query:NAME", "header:NAME", "bearer", "basic", "body:NAME")
 _OF_THE_CONNECTION = {"connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"}

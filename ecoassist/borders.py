@@ -1,0 +1,58 @@
+"""Config -> the redactor, and what stands before the ports that keys must not cross."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .config import Config
+from .events import Stream
+from .keys import MODEL_KEYS
+from .ports import Model, Store
+from .redactor import Redactor
+from .types import Entry, Example, Message, Reply, Solution
+
+
+def redactor_of(config: Config) -> Redactor:
+    """Knows the keys of all tiers and APIs, and those that models are asked with where nothing is configured.
+
+    Raises UsageFault where keys cannot be read.
+    """
+    return Redactor({**keys_of(config), **config.keys.held()}.items())
+
+
+def keys_of(config: Config) -> dict[str, str]:
+    """The keys that are there, by the names of their variables. Raises UsageFault where they cannot be read."""
+    names = dict.fromkeys([*config.variables, *MODEL_KEYS])
+    return {name: value for name in names if (value := config.keys.get(name, "").strip())}
+
+
+class CleanModel:
+    """A model that is sent no key. Outermost of the decorators: what is metered is what is sent."""
+
+    def __init__(self, model: Model, redactor: Redactor) -> None:
+        self.model, self.name, self.redactor = model, model.name, redactor
+
+    def reply(self, messages: Sequence[Message], limit: int | None = None) -> Stream[Reply]:
+        return self.model.reply([self.redactor.value(message) for message in messages], limit)
+
+
+class CleanStore:
+    """A store that no key goes into, nor comes out of."""
+
+    def __init__(self, store: Store, redactor: Redactor) -> None:
+        self.store, self.redactor = store, redactor
+
+    def similar(self, query: str) -> tuple[Example, ...]:
+        return self.redactor.value(self.store.similar(self.redactor.text(query)))
+
+    def keep(self, solution: Solution) -> int:
+        return self.store.keep(self.redactor.value(solution))
+
+    def settle(self, id: int, green: bool) -> None:
+        self.store.settle(id, green)
+
+    def pending(self) -> tuple[Entry, ...]:
+        return self.redactor.value(self.store.pending())
+
+    def credit(self, id: int, won: bool) -> None:
+        self.store.credit(id, won)
