@@ -150,7 +150,15 @@ class Sandboxes:
     def _confined(self, gate: Gate) -> dict[str, Any]:
         """What a container behind `gate` is given."""
         variables = self._zone | gate.variables
-        return {"serve": gate.serve, "variables": variables, "ca_pem": self._ca.pem, "files": self.files}
+        doors = (service.door for service in gate.policy.services)
+        return {
+            "serve": gate.serve,
+            "variables": variables,
+            "ca_pem": self._ca.pem,
+            "files": self.files,
+            "ports": sorted({door.port for door in doors if door}),
+            "installs": "PIP_INDEX_URL" in variables,
+        }
 
     def _unboxed(self, outbox: Outbox | None) -> Kernel:
         out = {name: value for name in WAY_OUT if (value := self.config.environ.get(name)) is not None}

@@ -58,12 +58,23 @@ class DockerBox:
         variables: Mapping[str, str] = {},
         ca_pem: bytes = b"",
         files: Sequence[Attachment] = (),
+        ports: Sequence[int] = (),
+        installs: bool = False,
     ) -> Mux:
         """A container for a kernel that somebody else manages; the started link to it, for BoxProvisioner.boot.
 
         Arguments as for `start`. Raises NoSandbox.
         """
-        return self._containers.boot(connection, sockets, serve=serve, variables=variables, ca_pem=ca_pem, files=files)
+        return self._containers.boot(
+            connection,
+            sockets,
+            serve=serve,
+            variables=variables,
+            ca_pem=ca_pem,
+            files=files,
+            ports=ports,
+            installs=installs,
+        )
 
     def start(
         self,
@@ -73,6 +84,8 @@ class DockerBox:
         variables: Mapping[str, str] = {},
         ca_pem: bytes = b"",
         files: Sequence[Attachment] = (),
+        ports: Sequence[int] = (),
+        installs: bool = False,
         accesses: Callable[[], tuple[Access, ...]] = tuple,
         outbox: Outbox | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -80,7 +93,8 @@ class DockerBox:
         """A kernel in a new container, or in one that was launched before; blocks until it answers.
 
         `serve` takes the connections that code opens through the proxy; without it there is no network at all.
-        `variables` and `files` are what code finds, also after a restart. What code makes goes to `outbox`; without
+        `variables` and `files` are what code finds, also after a restart. `ports` and `installs` are as for
+        Containers.boot. What code makes goes to `outbox`; without
         one it stays inside. `clock` counts the seconds of a cell. Raises NoSandbox.
         """
         launched = launched or self.launch()  # the engine works while jupyter_client is imported here
@@ -97,6 +111,8 @@ class DockerBox:
                 variables=variables,
                 ca_pem=ca_pem,
                 files=files,
+                ports=ports,
+                installs=installs,
             )
             guard = Guard()
 

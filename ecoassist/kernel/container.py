@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from .link.mux import Mux, Serve
 
 PYTHON = "/opt/venv/bin/python"
+OVERLAY = f"{HOME}/.venv"
+"""A venv on top of the image's, for what code installs."""
 COMMAND = [PYTHON, "-c", LAUNCH, "-f", "{connection_file}"]
+PATH = "/opt/venv/bin:/usr/local/bin:/usr/bin:/bin"
 ENVIRONMENT = {
-    "PATH": "/opt/venv/bin:/usr/local/bin:/usr/bin:/bin",
+    "PATH": PATH,
     "HOME": HOME,
     "USER": "sandbox",
     "LANG": "C.UTF-8",
@@ -34,12 +37,22 @@ ENVIRONMENT = {
     "IPYTHONDIR": "/tmp/.ipython",
     "MPLCONFIGDIR": "/tmp/.matplotlib",
     "PYTHONDONTWRITEBYTECODE": "1",
+    "PIP_RETRIES": "0",
+    "PIP_DEFAULT_TIMEOUT": "15",
+    "PIP_NO_INPUT": "1",
+    "PIP_NO_CACHE_DIR": "1",
+    "PIP_NO_COMPILE": "1",  # modules that are used are compiled then, and space is scarce
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PIP_PROGRESS_BAR": "off",
 }
 PROXY = "http://127.0.0.1:3128"
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
+WITHOUT_PROXY = dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,127.0.0.1,0.0.0.0,::1")
+PORTS_OF_HOSTS = (80, 443)
 CA_FILE = f"{RUN}/ca.pem"
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
 UNFILTERED = "the engine refused our seccomp profile: more system calls are open to code than they should be"
+NAMELESS = "the engine sets no name server without a network: clients that ignore HTTPS_PROXY find no host"
 PORTS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
 """Of a connection file, in the order of the numbers that stand for them inside."""
 
@@ -72,6 +85,7 @@ class Containers:
         self._engine = engine
         self._image = ""
         self._profile: str | None = None
+        self._names = True
         self._told: set[str] = set()
         self.facts = Facts()
         """Of the sandbox that was booted last."""
@@ -98,15 +112,18 @@ class Containers:
         variables: Mapping[str, str] = {},
         ca_pem: bytes = b"",
         files: Sequence[Attachment] = (),
+        ports: Sequence[int] = (),
+        installs: bool = False,
     ) -> Mux:
         """Starts a container and the link into it, which listens at `sockets`.
 
-        `started`: gives a container that was started before. Raises NoSandbox, and leaves nothing then.
+        `started`: gives a container that was started before. `ports`: those of hosts, beside 80 and 443. `installs`:
+        code may install packages, from the index that `variables` name. Raises NoSandbox, and leaves nothing then.
         """
         from .link.mux import Mux
 
         running = (started or self.launch)()
-        hello = _hello(connection, variables, bool(serve), ca_pem)
+        hello = _hello(connection, variables, (*PORTS_OF_HOSTS, *ports) if serve else (), ca_pem, installs)
         mux = Mux(running.stream, framed=True, hello=hello, channels=dict(sockets), files=files, serve=serve)
         remove_after(mux.gone, running.engine, running.container)
         mux.start()  # closes the stream if it fails, and with that ends the container
@@ -124,26 +141,36 @@ class Containers:
     def launch(self) -> Running:
         """Raises NoSandbox, and leaves nothing then."""
         image = self.prepare()
-        try:
-            return self._open(image)
-        except NoSandbox as error:
-            # podman takes the name of a file instead of a profile, and an engine without seccomp takes none
-            if self._profile == "" or "seccomp" not in str(error):
-                raise
-            self._profile = ""
-            self._notice(f"warning: {UNFILTERED} ({' '.join(str(error).split())[:200]})")
-        return self._open(image)
+        while True:
+            try:
+                return self._open(image)
+            except NoSandbox as error:
+                if not self._yields(str(error)):
+                    raise
+
+    def _yields(self, refusal: str) -> bool:
+        """Whether we can do without what the engine refused."""
+        # podman takes the name of a file instead of a profile, and an engine without seccomp takes none
+        if self._profile is None and "seccomp" in refusal:
+            self._profile, without = "", UNFILTERED
+        # podman takes neither a name server without a network, nor a setting that its host keeps to itself
+        elif self._names and ("dns" in refusal or "sysctl" in refusal):
+            self._names, without = False, NAMELESS
+        else:
+            return False
+        self._notice(f"warning: {without} ({' '.join(refusal.split())[:200]})")
+        return True
 
     def _open(self, image: str) -> Running:
         engine = self._engine
         assert engine is not None
         try:
-            container = engine.create(image, self.settings, {LABEL: owner()}, profile=self._profile)
+            container = self._create(engine, image)
         except NoSandbox:
             if engine.has_image(image):
                 raise
             ensure(engine, self.settings, self._notice)  # another process upgraded and removed ours meanwhile
-            container = engine.create(image, self.settings, {LABEL: owner()}, profile=self._profile)
+            container = self._create(engine, image)
         try:
             stream = engine.attach(container)
             try:
@@ -157,19 +184,24 @@ class Containers:
             raise
         return Running(stream, engine, container)
 
+    def _create(self, engine: Engine, image: str) -> str:
+        return engine.create(image, self.settings, {LABEL: owner()}, profile=self._profile, names=self._names)
 
-def environment(variables: Mapping[str, str], *, proxied: bool, ca: bool) -> dict[str, str]:
-    """Of all that runs for code in a sandbox. `ca`: there is a certificate at CA_FILE."""
+
+def environment(variables: Mapping[str, str], *, proxied: bool, ca: bool, installs: bool = False) -> dict[str, str]:
+    """Of all that runs for code in a sandbox. `ca`: there is a certificate at CA_FILE. `installs`: as for boot()."""
     found = dict(ENVIRONMENT)
     if proxied:
-        found.update(dict.fromkeys(PROXY_VARIABLES, PROXY), no_proxy="localhost,127.0.0.1")
+        found.update(dict.fromkeys(PROXY_VARIABLES, PROXY), **WITHOUT_PROXY)
     if ca:
         found.update(dict.fromkeys(CA_VARIABLES, CA_FILE))
+    if installs:
+        found.update(PATH=f"{OVERLAY}/bin:{PATH}", VIRTUAL_ENV=OVERLAY)
     return {**found, **variables}
 
 
 def _hello(
-    connection: Mapping[str, Any], variables: Mapping[str, str], proxied: bool, ca_pem: bytes
+    connection: Mapping[str, Any], variables: Mapping[str, str], ports: Sequence[int], ca_pem: bytes, installs: bool
 ) -> dict[str, object]:
     """What the relay is told first; its docstring has the fields."""
     key = connection["key"]
@@ -182,11 +214,13 @@ def _hello(
         "kernel_name": "",
     }
     return {
-        "argv": COMMAND,
-        "env": environment(variables, proxied=proxied, ca=bool(ca_pem)),
+        "argv": [f"{OVERLAY}/bin/python", *COMMAND[1:]] if installs else COMMAND,
+        "env": environment(variables, proxied=bool(ports), ca=bool(ca_pem), installs=installs),
         "cwd": HOME,
         "rundir": RUN,
         "wipe": [HOME, "/tmp", "/dev/shm"],
         "connection": inside,
         "texts": {"ca.pem": ca_pem.decode("ascii")} if ca_pem else {},
+        "ports": sorted(set(ports)),
+        **({"overlay": [PYTHON, OVERLAY]} if installs else {}),
     }

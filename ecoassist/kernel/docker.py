@@ -29,6 +29,12 @@ HOME = "/home/sbx"
 """The kernel's working directory."""
 RUN = "/run/eco"
 """Sockets and the CA certificate; not for the person's files."""
+NAMES: dict[str, Any] = {
+    "dns": ["127.0.0.1"],
+    "dns_search": ["."],  # none; else the engine tells the container this machine's
+    "sysctls": {"net.ipv4.ip_unprivileged_port_start": "0"},
+}
+"""Settings of a container in which the relay answers for hosts; not every engine has those ports open to users."""
 
 
 # ── where it is ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -142,11 +148,18 @@ class Engine:
             return True
 
     def create(
-        self, image: str, settings: BoxSettings, labels: Mapping[str, str], *, profile: str | None = None
+        self,
+        image: str,
+        settings: BoxSettings,
+        labels: Mapping[str, str],
+        *,
+        profile: str | None = None,
+        names: bool = True,
     ) -> str:
         """A hardened container, not yet started, which removes itself when it ends. Returns its id.
 
-        `profile` is a seccomp profile as JSON; empty: the engine's own; None: ours.
+        `profile` is a seccomp profile as JSON; empty: the engine's own; None: ours. `names`: names of hosts are asked
+        of the relay in it.
         Standard input closes with the first attached connection: that is how the container learns of our death. The
         docker package asks for that only with detach=False.
         """
@@ -160,7 +173,8 @@ class Engine:
                 environment={},
                 labels=dict(labels),
                 host_config=self.api.create_host_config(
-                    **self.limits(settings, seccomp() if profile is None else profile)
+                    **self.limits(settings, seccomp() if profile is None else profile),
+                    **(NAMES if names else {}),
                 ),
                 use_config_proxy=False,  # proxies of the person's docker configuration may hold passwords
             )
@@ -185,7 +199,7 @@ class Engine:
             "shm_size": "16m",
             "tmpfs": {
                 "/tmp": f"{scratch},mode=1777",
-                HOME: f"{scratch},{ours}",
+                HOME: f"{scratch},exec,{ours}",  # for compiled modules, which code may install
                 RUN: f"rw,nosuid,nodev,noexec,size=4m,{ours}",
                 "/dev/shm": "rw,nosuid,nodev,noexec,size=16m",
             },

@@ -82,8 +82,11 @@ def open_shell(
     variables: Mapping[str, str] = {},
     ca_pem: bytes = b"",
     files: Sequence[Attachment] = (),
+    ports: Sequence[int] = (),
+    installs: bool = False,
 ) -> Shell:
-    """A shell in a new sandbox, where code would find the same `variables` and `files`, and the way out by `serve`.
+    """A shell in a new sandbox, where code would find the same `variables` and `files`, and the way out by `serve`;
+    `ports` and `installs` are as for Containers.boot.
 
     A kernel runs beside it, as always. Raises NoSandbox, and leaves nothing then.
     """
@@ -91,7 +94,15 @@ def open_shell(
     running = containers.launch()
     engine = running.engine
     mux = containers.boot(
-        connection, {}, started=lambda: running, serve=serve, variables=variables, ca_pem=ca_pem, files=files
+        connection,
+        {},
+        started=lambda: running,
+        serve=serve,
+        variables=variables,
+        ca_pem=ca_pem,
+        files=files,
+        ports=ports,
+        installs=installs,
     )
     try:
         with translated("the shell could not be started"):
@@ -102,7 +113,7 @@ def open_shell(
                 tty=terminal,
                 user="10001:10001",
                 workdir=HOME,
-                environment=environment(variables, proxied=bool(serve), ca=bool(ca_pem)),
+                environment=environment(variables, proxied=bool(serve), ca=bool(ca_pem), installs=installs),
             )
         return Shell(engine, mux, made["Id"], terminal=terminal)
     except BaseException:

@@ -13,6 +13,11 @@ to the relay    H  hello, first and once, JSON:
                      spool       optional: where files go that the host puts while the kernel runs; /tmp
                      texts       optional: name -> content of small text files for the rundir, for instance ca.pem
                      proxy_port  optional: where clients in here find the proxy on 127.0.0.1; 3128
+                     ports       optional: those of hosts. Names get addresses in here then, and a connection to such an
+                                 address is a tunnel of the proxy
+                     names_port  optional: where names are asked for on 127.0.0.1; 53
+                     overlay     optional: [python, folder]; makes a venv there, in what `wipe` empties, on top of the
+                                 one that `python` belongs to
                 F  a file is coming: its plain name;  f  a piece of its content
                 G  go: start the kernel
                 S  a signal for the kernel's process group: one byte

@@ -61,6 +61,9 @@ class Channel:
 class SocketChannel(Channel):
     """Before there is a socket it collects."""
 
+    reading = True
+    """Whether what comes from the socket is for the host."""
+
     def __init__(
         self,
         link: Link,
@@ -96,7 +99,7 @@ class SocketChannel(Channel):
         """Tells the selector what this channel waits for."""
         if self.socket is None:
             return
-        mask = (READ if self.credit and not self.closing else 0) | (WRITE if self.unsent else 0)
+        mask = (READ if self.reading and self.credit and not self.closing else 0) | (WRITE if self.unsent else 0)
         if mask and self.mask:
             self.selector.modify(self.socket, mask, self.ready)
         elif mask:

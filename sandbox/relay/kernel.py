@@ -9,6 +9,7 @@ import stat
 import time
 
 from .folders import create, wipe, write_all
+from .overlay import lay
 
 END_SECONDS = 10.0
 OOM_COUNTERS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
@@ -34,6 +35,8 @@ class Kernel:
         for name, text in {**hello.get("texts", {}), "connection.json": json.dumps(hello["connection"])}.items():
             with create(rundir, name) as file:
                 write_all(file, text.encode())
+        if overlay := hello.get("overlay"):
+            lay(*overlay)
         os.chdir(hello["cwd"])
         argv = [part.replace("{connection_file}", f"{rundir}/connection.json") for part in hello["argv"]]
         self.log = f"{rundir}/kernel.log"

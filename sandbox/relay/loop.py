@@ -7,18 +7,15 @@ import json
 import os
 import selectors
 import signal
-import socket
 import time
 
 from .channels import Channel, SocketChannel
+from .doors import Doors
 from .files import Download, Listing, Upload
 from .folders import create, wipe, write_all
 from .kernel import Kernel, reap
 from .link import READ, Link
 
-MAX_PROXIED = 128
-"""Connections of clients in here; the host takes no more."""
-FIRST_OWN = 0x80000000
 REAPED_AT_ONCE = 100
 """Processes that have ended, of which a fork bomb makes more while they are reaped."""
 SOCKET_POLL = 0.005
@@ -37,9 +34,9 @@ class Relay:
         self.selector = selectors.PollSelector()
         self.link = Link(self.selector, self.receive)
         self.channels: dict[int, Channel] = {}
+        self.doors = Doors(self.link, self.channels, self.selector)
         self.kernel = Kernel()
         self.hello: dict[str, Any] = {}
-        self.next_own = FIRST_OWN
         self.file: io.FileIO | None = None
         self.failure = ""
         self.watch_signals()
@@ -107,7 +104,9 @@ class Relay:
     def command(self, kind: bytes, payload: bytes) -> None:
         if kind == b"H":
             self.hello = json.loads(payload)
-            self.listen(self.hello.get("proxy_port", 3128))
+            self.doors.proxy(self.hello.get("proxy_port", 3128))
+            if ports := self.hello.get("ports"):
+                self.doors.hosts(ports, self.hello.get("names_port", 53))
         elif kind == b"F" or kind == b"f":
             self.write_file(kind, payload)
         elif kind == b"G":
@@ -129,26 +128,6 @@ class Relay:
         else:
             path = f"{self.hello['connection']['ip']}-{int(verb)}"
             SocketChannel(self.link, self.channels, number, self.selector, path)
-
-    def listen(self, port: int) -> None:
-        self.listener = socket.create_server(("127.0.0.1", port), backlog=128)
-        self.listener.setblocking(False)
-        self.selector.register(self.listener, READ, self.accept)
-
-    def accept(self, mask: int) -> None:
-        try:
-            client, _ = self.listener.accept()
-        except OSError:
-            return
-        if sum(number >= FIRST_OWN for number in self.channels) >= MAX_PROXIED:
-            client.close()
-            return
-        client.setblocking(False)
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # without it each keep-alive request took 40 ms
-        number, self.next_own = self.next_own, self.next_own + 1
-        channel = SocketChannel(self.link, self.channels, number, self.selector)
-        self.link.send(b"O", number, b"proxy")
-        channel.attach(client)
 
     def write_file(self, kind: bytes, payload: bytes) -> None:
         """F begins a file, f continues it. The first failure is kept for the answer to G."""

@@ -14,7 +14,6 @@ def test_the_recipe_is_the_dockerfile_and_the_sandbox_folder_and_nothing_else() 
     files = recipe()
     assert {
         "Dockerfile",
-        "sandbox/sitecustomize.py",
         "sandbox/requirements/core.txt",
         "sandbox/requirements/data.txt",
     } <= set(files)

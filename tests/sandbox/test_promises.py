@@ -506,8 +506,8 @@ def test_the_metadata_of_the_machine_and_the_internet_are_out_of_reach(box: Box)
     hosts = ["169.254.169.254", "fd00:ec2::254", "100.100.100.200", "1.1.1.1", "2606:4700:4700::1111", "224.0.0.1"]
     said = box.says(CONNECTS.format(hosts=hosts, port=80))
     assert set(said.splitlines()) <= {"Network is unreachable", "Cannot assign requested address"}
-    lookup = "import socket\ntry: socket.getaddrinfo('example.com', 80)\nexcept socket.gaierror: print('no name')"
-    assert box.says(lookup) == "no name"
+    lookup = "import socket; print(socket.getaddrinfo('example.com', 80)[0][4][0])"
+    assert box.says(lookup).startswith("127.")
     assert box.says("import os; os.listdir('/sys/class/net')") == "['lo']"
     made = box.inspect()
     assert made["HostConfig"]["NetworkMode"] == "none"

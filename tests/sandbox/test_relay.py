@@ -5,17 +5,22 @@ from __future__ import annotations
 import ast
 import json
 import os
+import random
 import signal
 import socket
 import struct
 import subprocess
+import sys
+import sysconfig
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from sandbox.relay.doors import MAX_PROXIED
 from sandbox.relay.kernel import Kernel, oom_kills
-from sandbox.relay.loop import MAX_PROXIED
 from tests.sandbox.conftest import COMMAND, DEADLINE, HEADER, RELAY, WINDOW, RelayProcess
 
 SLEEPER = """
@@ -250,7 +255,7 @@ def test_clients_beyond_the_limit_are_closed(relay: RelayProcess) -> None:
     try:
         for _ in range(limit):
             relay.expect(b"O")
-        assert clients[-1].recv(1) == b""
+        assert b"503 more than" in clients[-1].recv(200)
         clients[0].close()
         relay.expect(b"C")
         clients.append(socket.create_connection(("127.0.0.1", relay.proxy_port), DEADLINE))
@@ -287,3 +292,130 @@ time.sleep(600)
     assert [row[0] for row in relay.list()] == ["full"]
     relay.send(b"S", 0, bytes([signal.SIGKILL]))
     assert relay.exit()[1] == {"code": -9, "oom": False}
+
+
+# ── hosts by their names ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def unused(kind: socket.SocketKind) -> int:
+    """A port that nobody has, below those from which connections of others take theirs meanwhile."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket(socket.AF_INET, kind) as probe, suppress(OSError):
+            probe.bind(("0.0.0.0", port))
+            return port
+
+
+@dataclass
+class Hosts:
+    """A relay that knows names, and where it is asked for them."""
+
+    relay: RelayProcess
+    port: int
+    names_port: int
+
+    def address(self, name: str) -> str:
+        labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+        asked = struct.pack("!6H", 1, 0, 1, 0, 0, 0) + labels + b"\0\0\1\0\1"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            asking.settimeout(0.5)
+            for _ in range(30):  # a question may be lost, and is asked again then
+                asking.sendto(asked, ("127.0.0.1", self.names_port))
+                with suppress(TimeoutError):
+                    return socket.inet_ntoa(asking.recv(600)[-4:])
+        raise TimeoutError(name)
+
+    def connect(self, address: str) -> socket.socket:
+        return socket.create_connection((address, self.port), DEADLINE)
+
+    def tunnel(self, name: str) -> tuple[socket.socket, int]:
+        """A client and its channel, for which the relay has asked for a tunnel."""
+        client = self.connect(self.address(name))
+        number, _ = self.relay.expect(b"O")
+        target = f"{name}:{self.port}"
+        asked = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode()
+        assert self.relay.expect(b"D") == (number, asked)
+        return client, number
+
+
+@pytest.fixture
+def hosts(relay: RelayProcess) -> Hosts:
+    made = Hosts(relay, unused(socket.SOCK_STREAM), unused(socket.SOCK_DGRAM))
+    relay.run(SLEEPER, ports=[made.port], names_port=made.names_port)
+    return made
+
+
+def test_a_connection_to_a_name_is_a_tunnel_of_the_proxy(hosts: Hosts) -> None:
+    client, number = hosts.tunnel("api.example.com")
+    with client:
+        client.sendall(b"hello")  # waits for the tunnel
+        relay = hosts.relay
+        relay.send(b"D", number, b"HTTP/1.1 200 Connection est")
+        relay.send(b"D", number, b"ablished\r\nX: y\r\n\r\nfirst")
+        assert relay.expect(b"D") == (number, b"hello")
+        assert client.recv(100) == b"first"
+        relay.send(b"D", number, b"more\r\n\r\n")
+        assert client.recv(100) == b"more\r\n\r\n"
+    assert relay.expect(b"C") == (number, b"")
+
+
+@pytest.mark.parametrize("refusal", [b"HTTP/1.1 503 full\r\n\r\n", b"nonsense\r\n\r\n", b"\r\n\r\n", b"x" * 20_000])
+def test_a_tunnel_that_is_not_given_ends_its_client(hosts: Hosts, refusal: bytes) -> None:
+    client, number = hosts.tunnel("api.example.com")
+    with client:
+        hosts.relay.send(b"D", number, refusal)
+        assert hosts.relay.expect(b"C") == (number, b"")
+        assert client.recv(1) == b""
+
+
+def test_a_client_that_leaves_before_its_tunnel_is_there_is_forgotten(hosts: Hosts) -> None:
+    client, number = hosts.tunnel("api.example.com")
+    client.close()
+    hosts.relay.send(b"D", number, b"HTTP/1.1 200 OK\r\n\r\n")
+    assert hosts.relay.expect(b"C") == (number, b"")
+
+
+def test_an_address_that_belongs_to_no_name_leads_nowhere(hosts: Hosts) -> None:
+    for address in ("127.64.0.200", "127.0.0.1"):
+        with hosts.connect(address) as client:
+            assert client.recv(1) == b""
+    client, _ = hosts.tunnel("b.example")  # nothing was opened before
+    client.close()
+
+
+def test_a_flood_of_questions_without_sense_holds_nothing_up(hosts: Hosts) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood:
+        flood.connect(("127.0.0.1", hosts.names_port))
+        for number in range(3000):
+            flood.send(os.urandom(number % 600))
+            if number % 300 == 0:
+                hosts.relay.list()  # is answered
+    assert hosts.address("a.example").startswith("127.")
+
+
+def test_a_port_that_is_taken_is_told_and_the_others_work(relay: RelayProcess) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        port, names_port = unused(socket.SOCK_STREAM), unused(socket.SOCK_DGRAM)
+        relay.hello(sys.executable, "-S", "-c", SLEEPER, ports=[taken.getsockname()[1], port], names_port=names_port)
+        assert b"nothing listens on port" in relay.expect(b"L")[1]
+        relay.go()
+        client, _ = Hosts(relay, port, names_port).tunnel("a.example")
+        client.close()
+
+
+def test_what_is_installed_goes_on_top_of_what_is_there(relay: RelayProcess) -> None:
+    program = """
+import os, sys
+open("found", "w").write("\\n".join([sys.prefix, *sys.path]))
+"""
+    overlay = relay.home / "over"
+    relay.hello(str(overlay / "bin/python"), "-c", program, overlay=[sys.executable, str(overlay)])
+    for _ in range(2):  # also after a restart
+        relay.go()
+        relay.exit()
+        prefix, *path = relay.get("found").decode().split("\n")
+        relay.send(b"R")
+        assert prefix == str(overlay)
+        places = [place for place in path if place.endswith("site-packages")]
+        assert places[0].startswith(str(overlay))
+        assert places[1] == sysconfig.get_path("purelib")

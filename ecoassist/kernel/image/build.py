@@ -20,6 +20,8 @@ from ecoassist.kernel.settings import BoxSettings
 DOING = "building the sandbox image, once"
 SILENCE = 10.0
 """Seconds after which a step that takes long is told of again."""
+NOTE = "note: "
+"""Begins what a step of the Dockerfile has to say to the person."""
 PULL_SECONDS = 3.0
 """Between two words on how far a pull is."""
 
@@ -154,6 +156,8 @@ def follow(steps: Iterable[dict[str, Any]], progress: Progress, secrets: Iterabl
         text = _masked(str(step.get("stream", "")).strip(), passwords)
         if found := re.match(r"Step (\d+/\d+) : ((?:FROM|COPY|ADD|RUN) .*)", text):  # the others take no time
             progress.tell(f"step {found[1]}", shortened(found[2]))
+        elif text.startswith(NOTE):
+            progress.tell(text.removeprefix(NOTE))
         elif text and not text.startswith(("Step ", "--->", "Removing intermediate")):
             progress.note(shortened(text.splitlines()[-1]))
         if text:

@@ -35,7 +35,7 @@ class Mux:
     `stream`     a connected socket to the relay's stdin and stdout; the mux closes it.
     `framed`     the engine of containers wraps what comes back in its attach headers; stderr comes with it.
     `hello`      what the relay is told (fields in sandbox/relay/): argv, env, cwd, rundir, wipe, connection, and
-                 optionally spool, texts {name: content} and proxy_port. At most 128 KB as JSON.
+                 optionally spool, texts {name: content}, proxy_port, ports and overlay. At most 128 KB as JSON.
     `channels`   for each port of the connection file, the path of a unix socket on the host. The folder must exist,
                  be short (a socket's path has at most 104 characters) and private; the sockets are made with mode 0600.
     `files`      copied into hello's cwd before each start of the kernel; plain file names.
@@ -43,7 +43,7 @@ class Mux:
                  What it leaves open is closed. None: such connections are refused.
     `stall`      seconds after which `files` gives up a sandbox that passes nothing on.
 
-    Safe from any thread. Holds at most 160 channels with a window of 256 KB each; a peer that breaks the protocol loses
+    Safe from any thread. Holds at most 304 channels with a window of 256 KB each; a peer that breaks the protocol loses
     the link.
     """
 
