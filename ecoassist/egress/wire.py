@@ -112,7 +112,8 @@ class Wire:
     @property
     def asked(self) -> str:
         """The server name that the client asked for in its handshake, in lower case; empty where it named none."""
-        return _ASKED.get(self.writer.get_extra_info("ssl_object"), "").lower()
+        spoken = self.writer.get_extra_info("ssl_object")
+        return _ASKED.get(spoken, "").lower() if spoken else ""
 
     async def request(self, seconds: float) -> tuple[h11.Event, bytes]:
         """The next request with its head as it was sent, or the end of the connection.

@@ -21,7 +21,7 @@ from ecoassist.types import CellResult
 
 pytestmark = pytest.mark.docker
 KEY = "k3y-that-is-real-0123456789"
-SCHEMES = ("https",)
+SCHEMES = ("https", "http")
 BIG = bytes(range(256)) * 20_000
 CLIENTS = {
     "requests": """
