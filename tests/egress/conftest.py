@@ -322,6 +322,16 @@ def net(tmp_path: Path) -> Iterator[Net]:
     assert made.troubles == []
 
 
+@pytest.fixture(scope="module")
+def lasting_net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
+    """One for all tests of a module."""
+    made = Net(tmp_path_factory.mktemp("net"))
+    try:
+        yield made
+    finally:
+        made.close()
+
+
 @pytest.fixture
 def secret() -> Callable[..., Secret]:
     def made(
