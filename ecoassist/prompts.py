@@ -259,7 +259,7 @@ def _apis(task: Task) -> str:
     """The APIs with their cards; others are named, with the call that shows what is not told here."""
     if not task.apis and not task.other_apis:
         return "APIs: none."
-    told = [_api(api) for api in task.apis]
+    told = [described(api) for api in task.apis]
     lines = ["APIs you may call" + (" (* is required):" if any("*" in one for one in told) else ":"), *told]
     hidden = any(api.known > len(api.operations) for api in task.apis)
     if task.listing and (hidden or task.other_apis):
@@ -269,7 +269,8 @@ def _apis(task: Task) -> str:
     return "\n".join(lines)
 
 
-def _api(api: Api) -> str:
+def described(api: Api) -> str:
+    """What a model is told of an API."""
     said = cards.card(api)
     return cards.head(api) + (f"\n{data(said)}" if said else "")
 

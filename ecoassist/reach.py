@@ -34,10 +34,11 @@ def apis_of(config: Config) -> tuple[Api, ...]:
     """The enabled APIs as a prompt tells of them; with the network off there are none."""
     if config.network.policy == "none":
         return ()
-    return tuple(_api(name, api) for name, api in enabled(config).items())
+    return tuple(described(name, api) for name, api in enabled(config).items())
 
 
-def _api(name: str, api: ApiConfig) -> Api:
+def described(name: str, api: ApiConfig) -> Api:
+    """It in the words of a prompt."""
     operations = tuple(Operation(o.method, o.path, o.summary, o.parameters, o.fields) for o in api.operations)
     keys = api.keys
     return Api(

@@ -16,7 +16,7 @@ import typer
 
 from ecoassist import __version__
 
-from . import ask, chat, demo, doctor, kernel, sandbox, solutions
+from . import api, ask, chat, demo, doctor, kernel, sandbox, solutions
 from .common import TERMINATED, redacted
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command()(ask.ask)
 app.command()(chat.chat)
 app.command()(doctor.doctor)
 app.command()(demo.demo)
+app.add_typer(api.app, name="api")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(solutions.app, name="solutions")
 app.add_typer(kernel.app, name="kernel")
