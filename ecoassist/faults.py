@@ -86,7 +86,9 @@ def digest(attempts: Sequence[Attempt], limit: int = 2_400) -> str:
         if turn.fault:
             lines[f"{turn.fault.kind}: {turn.fault.detail[:200]}"] = None
         for access in turn.result.accesses if turn.result else ():
-            if access.refused:
+            if access.blocked and turn.result and access.host in turn.result.opened:
+                lines[f"{access.host} is open"] = None
+            elif access.refused:
                 lines[f"{access.host} is refused: {access.refused[:120]}"] = None
             elif access.status:
                 lines[f"{access.method} {access.host}{access.path[:80]} answered {access.status}"] = None

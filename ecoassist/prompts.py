@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from . import cards
-from .types import Access, Api, Attachment, Attempt, CellResult, Example, Message, Saved, Task, Turn
+from .types import Access, Api, Attachment, Attempt, CellResult, Example, Message, Reach, Saved, Task, Turn
 
 SYSTEM = """\
 You answer questions by running Python in a sandboxed Jupyter kernel.
@@ -34,6 +34,10 @@ Code for the reader goes into a ```text block.
 CLOSED = "Only the APIs named below can be reached. A refused host stays refused."
 OPEN = "The network is open: what is public can be reached."
 CORE = ", requests, httpx, aiohttp, beautifulsoup4, lxml, dateutil"
+NONE = "There is no network: nothing can be reached."
+NETWORK: dict[Reach, str] = {"none": NONE, "allowlist": CLOSED, "open": OPEN}
+"""What the system message says of the network."""
+INSTALLING = ', and what subprocess.run([sys.executable, "-m", "pip", "install", "-q", NAME]) adds'
 PACKAGES = {"core": CORE, "data": CORE + ", numpy, pandas, matplotlib, openpyxl"}
 """What is installed beside the standard library, by flavour of the sandbox."""
 FORMAT_HINT = "Reply with one ```python block to act, or with the answer in words and a last line ANSWER: <JSON>."
@@ -163,6 +167,7 @@ def _result(result: CellResult, room: int = MAX_OUTPUT) -> str:
     if refused := list(dict.fromkeys(_refusal(access) for access in result.accesses if access.refused)):
         more = [f"- and {len(refused) - MAX_REFUSED:,} more"] if len(refused) > MAX_REFUSED else []
         parts.append("Refused by the sandbox:\n" + "\n".join(refused[:MAX_REFUSED] + more))
+    parts += _asked(result)
     if result.status == "ok" and len(parts) == 1:
         parts.append("(no output)")
     if result.files:
@@ -173,6 +178,13 @@ def _result(result: CellResult, room: int = MAX_OUTPUT) -> str:
         names = [name[:60] for name in result.survived[:MAX_NAMES]]
         parts.append("Still there: " + ", ".join(names) + _more(len(result.survived) - MAX_NAMES))
     return "\n".join(parts)
+
+
+def _asked(result: CellResult) -> list[str]:
+    """What the person said about hosts that were refused."""
+    lines = [f"{host} is open now: run it again." for host in result.opened]
+    lines += [f"The person did not open {host}." for host in result.denied]
+    return lines + ([f"No host can be opened: {result.unasked}."] if result.unasked else [])
 
 
 def _left_out(result: CellResult) -> str:

@@ -10,15 +10,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from . import cards, programs, prompts
+from .apis.book import Book
 from .borders import keys_of
 from .config import Config
 from .desk import WARNING
+from .egress.grants import Grants
 from .egress.places import placeholder
 from .egress.policy import Policy
 from .errors import UsageFault
+from .index import index_of
 from .masks import SHORTEST_KEY, Masks
 from .ports import Kernel, Outbox
-from .reach import apis_of, missing_keys, policy_of
+from .reach import apis_of, missing_keys, policy_of, summary
 from .types import Api, Attachment
 
 if TYPE_CHECKING:
@@ -41,6 +44,9 @@ WAY_OUT = (
 )
 """Variables by which a program on this machine finds the network where only a proxy leads out."""
 
+LOCAL = ("localhost", "127.0.0.1", "0.0.0.0", "::1")
+"""Names and addresses of a machine for itself."""
+
 
 class Sandboxes:
     """Makes the kernels of one session. They share the placeholders and the authority that signs for the gate.
@@ -60,11 +66,23 @@ class Sandboxes:
     ) -> None:
         self.config, self.notice, self.unsafe_local = config, notice, unsafe_local
         self.outbox, self.clock = outbox, clock
+        reach = config.network.policy
+        if unsafe_local and reach == "none":
+            raise UsageFault(
+                "outside a sandbox nothing keeps code off the network", "leave out --unsafe-local, or none"
+            )
         installed = prompts.PACKAGES[config.sandbox.flavour]
-        self.packages, self.network = ("", prompts.OPEN) if unsafe_local else (installed, prompts.CLOSED)
+        self.packages, self.network = ("", prompts.OPEN) if unsafe_local else (installed, prompts.NETWORK[reach])
+        self._index = None if unsafe_local else index_of(config)
+        """Where code may install packages from."""
+        if self._index:
+            self.packages += prompts.INSTALLING
+            if self._index.locked:
+                notice("the package index of pip here asks for a password, which code is not given")
         for name, variable in missing_keys(config).items():
             notice(f"{variable} is not set: the API {name} is off")
-        self.apis = (*apis_of(config), *(Api(host, host) for host in config.network.hosts))
+        named = config.network.hosts if reach != "none" else ()
+        self.apis = (*apis_of(config), *(Api(host, host) for host in named))
         """What a prompt tells of the network."""
         self.listing = repr(LISTING) if cards.hides(self.apis) else ""
         """As in a Task. The file is hidden, so that code which looks at the person's files passes over it."""
@@ -74,6 +92,25 @@ class Sandboxes:
         listing = (Attachment(LISTING, cards.listing(self.apis).encode()),) if self.listing else ()
         self.files = (*self.attached, *listing)
         """What code finds in its working directory."""
+        self.reach = "" if unsafe_local else summary(self._policy)
+        """The policy of the network in a few words; empty where nothing enforces one."""
+        if files and reach == "open" and not unsafe_local:
+            names = ", ".join(file.name for file in files)
+            notice(f"{WARNING}the network is open: code can send {names} to any public host")
+
+    @property
+    def grants(self) -> Grants:
+        """What the person opens to all kernels that are not for reading only."""
+        return self._policy.grants
+
+    def open(self, host: str, span: str) -> None:
+        """The person lets code reach a host: once, session or always."""
+        if span == "always":
+            try:
+                Book(self.config.added).remember(host)
+            except UsageFault as error:
+                self.notice(f"{WARNING}{host} is open for this session only: {error}; {error.remedy}")
+        self.grants.open(host, "once" if span == "once" else "session")
 
     def prepare(self) -> object:
         """Raises NoSandbox."""
@@ -149,7 +186,8 @@ class Sandboxes:
 
     def _confined(self, gate: Gate) -> dict[str, Any]:
         """What a container behind `gate` is given."""
-        variables = self._zone | gate.variables
+        index = self._index.variables if self._index else {}
+        variables = self._zone | gate.variables | index | _without_proxy(gate.policy)
         doors = (service.door for service in gate.policy.services)
         return {
             "serve": gate.serve,
@@ -203,6 +241,14 @@ class Sandboxes:
         except OSError as error:
             named = "network.ca_bundle" if bundle else "SSL_CERT_FILE or SSL_CERT_DIR"
             raise UsageFault(f"{named}: cannot use {file or folder}: {error}", "name a PEM file") from error
+
+
+def _without_proxy(policy: Policy) -> dict[str, str]:
+    """Hosts that mean the sandbox itself: not those at which the person has a private API."""
+    doors = {door.host for door in policy.doors}
+    if not doors & set(LOCAL):
+        return {}
+    return dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(host for host in LOCAL if host not in doors))
 
 
 def box_settings(config: Config) -> BoxSettings:

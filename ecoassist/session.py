@@ -74,6 +74,8 @@ class Session:
     """Of the kernel's time limits: whoever plays a question stops it while the person is asked."""
     judged: bool = True
     """Whether anybody judges answers: otherwise none is stored, and no kernel boots for its re-run."""
+    network: str = ""
+    """The policy of the network in a few words; empty where nothing enforces one."""
     confined: bool = True
     """Whether kernels are in a sandbox. Elsewhere no program of another session is run."""
     redactor: Redactor = field(default_factory=Redactor)

@@ -170,6 +170,8 @@ class CellResult:
     """Hosts that refused the cell and that the person opened after it."""
     denied: tuple[str, ...] = ()
     """Hosts that the person did not open."""
+    unasked: str = ""
+    """Why nobody was asked to open the hosts that refused the cell; empty where somebody was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from . import prompts
+from .asking import AskingKernel
 from .borders import CleanModel, CleanStore, redactor_of
 from .budget import Budget, Metered
 from .clock import Clock
@@ -27,12 +28,13 @@ from .redactor import Redactor
 from .sandboxes import Sandboxes
 from .session import Session
 from .starting import StartingKernel
-from .types import Attachment, Price
+from .types import Api, Attachment, Price
 
 if TYPE_CHECKING:
     from .models.openai import OpenAIModel
     from .store.sqlite import SqliteStore
 
+UNASKED = "nobody is at a terminal to be asked"
 MAX_OUTPUT = 8_192
 """Tokens that one reply may take, a reasoning model's thoughts included; less where less money is left."""
 
@@ -43,6 +45,7 @@ def open_session(
     *,
     chat: bool = False,
     person: bool = False,
+    asks: bool = False,
     unsafe_local: bool = False,
     files: Sequence[Attachment] = (),
     clock: Clock | None = None,
@@ -50,6 +53,7 @@ def open_session(
     """A session whose kernel already boots in the background. Leaving the block ends the kernel.
 
     `chat`: the kernel keeps its state from question to question. `person`: somebody is there to judge answers.
+    `asks`: somebody is there to open hosts.
     `clock` counts the seconds of cells; whoever asks the person stops it.
     Raises NoModel before anything is started, UsageFault for settings that do not fit.
     """
@@ -61,13 +65,25 @@ def open_session(
         desk.notice(f"{WARNING}{trouble}")
     store, redactor = store_of(config), redactor_of(config)
     kernel = StartingKernel(boxes.start, boxes.prepare)
-    budget = Budget(config.budget.question, config.budget.tokens)
     session: Session | None = None
+
+    def opened(host: str, span: str) -> None:
+        boxes.open(host, span)
+        if session and span != "once":
+            session.apis = (*session.apis, Api(host, host))  # later questions are told of it
+
+    def begin(run: str) -> None:
+        outbox.begin(run)
+        boxes.grants.begin()
+        asking.begin()
+
+    asking = AskingKernel(kernel, opened, "" if asks else UNASKED)
+    budget = Budget(config.budget.question, config.budget.tokens)
     try:
         models = Models(budget, redactor)
         engine = Engine(
             tiers=models.tiers(choices),
-            kernel=kernel,
+            kernel=asking,
             store=CleanStore(store, redactor),
             judge=models.judge(config, choices, person=person, recorded=not unsafe_local),
             system=prompts.system_text(
@@ -90,7 +106,8 @@ def open_session(
             now=now,
             open_budget=budget.open,
             total=lambda: budget.total,
-            begin=outbox.begin,
+            begin=begin,
+            network=boxes.reach,
             clock=clock,
             judged=judge_choice(config, choices) is not None or (person and config.judge.model != "none"),
             confined=not unsafe_local,

@@ -9,6 +9,7 @@ from typing import TypeVar
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ecoassist.asking import AskingKernel
 from ecoassist.budget import Budget, Metered
 from ecoassist.desk import Desk
 from ecoassist.engine import Engine, Tier
@@ -44,6 +45,7 @@ CELLS: st.SearchStrategy[CellResult | Exception] = st.sampled_from(
         CellResult("oom", state_lost=True),
         CellResult("gone"),
         CellResult("ok", "x", accesses=(Access("h", "GET", refused="not listed"),)),
+        CellResult("error", accesses=(Access("h", "GET", refused="-", blocked=True), Access("i", "GET", blocked=True))),
         NoSandbox("no engine", "start it"),
     ]
 )
@@ -102,12 +104,12 @@ def test_the_order_holds_over_random_scripts_interrupted_or_closed_anywhere(data
             ("cheap", "mid", "strong"), draw(st.lists(st.integers(1, 4), min_size=1, max_size=3)), strict=False
         )
     ]
-    kernel = ScriptedKernel(*script(CELLS), catches=draw(st.booleans()))
+    kernel = AskingKernel(ScriptedKernel(*script(CELLS), catches=draw(st.booleans())), lambda host, span: None)
     model = Metered(ScriptedModel(*script(JUDGEMENTS)), budget, price, 10) if draw(st.booleans()) else None
     judges: list[Judge] = [Chain(model), Chain(person=True), FixedJudge(False, True), FixedJudge(None)]
     judge = draw(st.sampled_from(judges))
     store = MemoryStore(*([Example(1, "q", "print(4)", 0.9)] if draw(st.booleans()) else []))
-    spoken = draw(st.sampled_from([None, "yes", "no", "escalate"]))
+    spoken = draw(st.sampled_from([None, "yes", "no", "escalate", "once"]))
     stop, recorder = Stop(), Recorder()
     cutter = Cutter(draw(st.none() | st.integers(0, 50)), draw(st.sampled_from(["interrupt", "close"])), stop)
 

@@ -11,10 +11,10 @@ from ecoassist.config import load
 from ecoassist.demo.endpoint import Endpoint, Scripted
 from ecoassist.egress.policy import Override
 from ecoassist.errors import NoModel, UsageFault
-from ecoassist.prompts import CLOSED, OPEN
+from ecoassist.prompts import CLOSED, NETWORK, OPEN
 from ecoassist.reach import apis_of, missing_keys, policy_of
 from ecoassist.sandboxes import Sandboxes
-from ecoassist.types import Place, Price
+from ecoassist.types import Attachment, Place, Price
 from ecoassist.wiring import choices_of, judge_choice, now, open_session, price_of
 
 WEATHER = """
@@ -148,3 +148,66 @@ def test_the_clock_that_stops_for_questions_is_the_one_that_counts_a_cell(tmp_pa
             assert session.clock is clock
             assert isinstance(session.boxes, Sandboxes)
             assert session.boxes.clock is clock
+
+
+def test_each_policy_has_its_words_for_the_model_and_for_the_person(tmp_path: Path) -> None:
+    def boxes(policy: str, *files: Attachment, unsafe: bool = False) -> tuple[Sandboxes, list[str]]:
+        said: list[str] = []
+        text = WEATHER + f'[network]\npolicy = "{policy}"\nhosts = ["docs.example"]\n'
+        return Sandboxes(config(tmp_path, text, WEATHER_KEY=KEY), said.append, files, unsafe_local=unsafe), said
+
+    off, said = boxes("none", Attachment("a.csv", b""))
+    assert (off.network, off.reach, off.apis, said) == (NETWORK["none"], "none", (), [])
+    listed, said = boxes("allowlist", Attachment("a.csv", b""))
+    assert (listed.network, listed.reach, said) == (NETWORK["allowlist"], "allowlist (2 hosts)", [])
+    free, said = boxes("open")
+    assert (free.network, free.reach, said) == (NETWORK["open"], "open", [])
+    assert [api.host for api in free.apis] == ["api.weather.example", "docs.example"]
+    _, said = boxes("open", Attachment("a.csv", b""), Attachment("b.csv", b""))
+    assert said == ["warning: the network is open: code can send a.csv, b.csv to any public host"]
+    bare, said = boxes("open", Attachment("a.csv", b""), unsafe=True)
+    assert (bare.reach, said) == ("", [])
+    with pytest.raises(UsageFault, match="nothing keeps code off the network"):
+        boxes("none", unsafe=True)
+
+
+def test_what_the_person_opens_for_good_is_kept_and_where_it_cannot_be_it_is_open_for_the_session(
+    tmp_path: Path,
+) -> None:
+    said: list[str] = []
+    settings = config(tmp_path, "")
+    boxes = Sandboxes(settings, said.append, ())
+    for host, span in (("a.org", "always"), ("b.org", "once"), ("c.org", "session")):
+        boxes.open(host, span)
+    boxes.grants.begin()
+    assert boxes.grants.hosts == ("a.org", "c.org")
+    assert policy_of(config(tmp_path, "")).hosts == ("a.org",)
+    settings.added.joinpath("a.org.json").unlink()
+    settings.added.rmdir()
+    settings.added.touch()
+    boxes.open("d.org", "always")
+    assert "d.org" in boxes.grants.hosts
+    assert "d.org is open for this session only" in said[0]
+    assert said[0].startswith("warning: ")
+
+
+def test_code_may_install_packages_where_an_index_is_given_and_is_told_how(tmp_path: Path) -> None:
+    from ecoassist.prompts import system_text
+
+    boxes = Sandboxes(config(tmp_path, '[network]\npackages = ["index.example"]\n'), print, ())
+    assert '"-m", "pip", "install"' in system_text(packages=boxes.packages)
+    assert "pip" not in system_text()
+    locked: list[str] = []
+    mirror = {"PIP_CONFIG_FILE": "/dev/null", "PIP_INDEX_URL": "https://me:w0rd-pass@index.example/simple"}
+    Sandboxes(config(tmp_path, "[network]\npackages = true\n", **mirror), locked.append, ())
+    assert locked == ["the package index of pip here asks for a password, which code is not given"]
+
+
+def test_a_private_api_on_this_machine_is_not_taken_for_the_sandbox_itself(tmp_path: Path) -> None:
+    from ecoassist.sandboxes import _without_proxy
+
+    def without(url: str) -> dict[str, str]:
+        return _without_proxy(policy_of(config(tmp_path, f'[apis.a]\nprivate = true\nurl = "{url}"\n')))
+
+    assert without("http://10.0.0.1:8001") == {}
+    assert without("http://127.0.0.1:8001") == dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,0.0.0.0,::1")

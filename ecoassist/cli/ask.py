@@ -19,8 +19,10 @@ from .common import (
     FilesDir,
     FlavourOption,
     MaxCost,
+    NetworkOption,
     UnsafeLocal,
     Verbose,
+    checked_network,
     header,
     imported,
     load_config,
@@ -29,6 +31,7 @@ from .common import (
     stdin_bytes,
     unicode,
 )
+from .person import at_terminal, is_there
 
 if TYPE_CHECKING:
     from ecoassist.config import Config
@@ -54,6 +57,7 @@ def ask(
     max_cost: MaxCost = None,
     cell_seconds: CellSeconds = None,
     flavour: FlavourOption = None,
+    network: NetworkOption = None,
     files_dir: FilesDir = None,
     unsafe_local: UnsafeLocal = False,
     verbose: Verbose = False,
@@ -72,7 +76,9 @@ def ask(
     try:
         if json and jsonl:
             raise UsageFault("--json and --jsonl exclude each other", "name one of them")
-        settings = load_config(config, max_cost, cell_seconds=cell_seconds, flavour=flavour, files=files_dir)
+        checked_network(network, unsafe_local=unsafe_local)
+        settings = load_config(config, max_cost, network, cell_seconds=cell_seconds, flavour=flavour, files=files_dir)
+        out.network = "" if unsafe_local else settings.network.policy
         _answer(out, stop, settings, _checked(query), file or [], unsafe_local=unsafe_local)
     except EcoassistError as caught:
         error = caught
@@ -108,6 +114,8 @@ class _Out:
     def __init__(self, json: bool, jsonl: bool, verbose: bool, header: str) -> None:
         self.json, self.jsonl, self.verbose, self.header = json, jsonl, verbose, header
         self.began = time.monotonic()
+        self.network = ""
+        """The policy that is in force, once it is known."""
         self.outcome: Outcome | None = None
         self.spending: Spending | None = None
         self.finished = False
@@ -118,7 +126,9 @@ class _Out:
         from ecoassist.render.console import ConsoleSink, stderr_console
 
         answer = None if self.json or self.jsonl else sys.stdout
-        return ConsoleSink(stderr_console(sys.stderr), answer, verbose=self.verbose, header=self.header)
+        return ConsoleSink(
+            stderr_console(sys.stderr), answer, verbose=self.verbose, header=self.header, network=self.network
+        )
 
     @property
     def sinks(self) -> list[Sink]:
@@ -150,7 +160,7 @@ class _Out:
 
 
 def _answer(out: _Out, stop: Stop, config: Config, query: str, files: list[Path], *, unsafe_local: bool) -> None:
-    from ecoassist.play import play
+    from ecoassist.play import nobody, play
     from ecoassist.wiring import open_session
 
     from .files import attachments
@@ -159,10 +169,11 @@ def _answer(out: _Out, stop: Stop, config: Config, query: str, files: list[Path]
     if stop.requested:
         out.finish(None, None, stop)
         return
-    with open_session(config, unsafe_local=unsafe_local, files=attached, clock=stop.clock) as session:
+    there = is_there()
+    with open_session(config, asks=there, unsafe_local=unsafe_local, files=attached, clock=stop.clock) as session:
         imported()
         try:
-            outcome = play(session.ask(query), out.sinks, stop=stop)
+            outcome = play(session.ask(query), out.sinks, at_terminal(attached) if there else nobody, stop)
         finally:
             out.spending = session.total()
             out.progress.close()

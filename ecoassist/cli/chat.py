@@ -16,15 +16,17 @@ from .common import (
     FilesDir,
     FlavourOption,
     MaxCost,
+    NetworkOption,
     UnsafeLocal,
     Verbose,
+    checked_network,
     header,
     imported,
-    judge_at_terminal,
     load_config,
     redacted,
     reporting,
 )
+from .person import at_terminal, is_there
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +44,7 @@ def chat(
     max_cost: MaxCost = None,
     cell_seconds: CellSeconds = None,
     flavour: FlavourOption = None,
+    network: NetworkOption = None,
     files_dir: FilesDir = None,
     unsafe_local: UnsafeLocal = False,
     verbose: Verbose = False,
@@ -49,11 +52,13 @@ def chat(
 ) -> None:
     """Hold a conversation. Variables and files stay in the kernel from question to question; /help lists the commands.
 
-    After an answer, Enter accepts it, n rejects it, e asks a stronger model. Ctrl-C stops the running cell or reply
+    After an answer, Enter accepts it, n rejects it, e asks a stronger model. A host that is not on the list may be
+    opened once, for this session or always. Ctrl-C stops the running cell or reply
     and keeps the conversation.
     """
     with reporting():
-        settings = load_config(config, max_cost, cell_seconds=cell_seconds, flavour=flavour, files=files_dir)
+        checked_network(network, unsafe_local=unsafe_local)
+        settings = load_config(config, max_cost, network, cell_seconds=cell_seconds, flavour=flavour, files=files_dir)
         _converse(settings, file or [], unsafe_local=unsafe_local, verbose=verbose)
 
 
@@ -65,20 +70,28 @@ def _converse(config: Config, files: list[Path], *, unsafe_local: bool, verbose:
     from .conversation import Conversation
     from .files import attachments
 
-    person = sys.stdin.isatty() and sys.stderr.isatty()
+    person, attached = is_there(), attachments(files, None)
     console = stderr_console(sys.stderr)
-    sink = ConsoleSink(console, sys.stdout, verbose=verbose, header=header(unsafe_local=unsafe_local))
+    sink = ConsoleSink(
+        console,
+        sys.stdout,
+        verbose=verbose,
+        header=header(unsafe_local=unsafe_local),
+        network="" if unsafe_local else config.network.policy,
+    )
     with open_session(
-        config, chat=True, person=person, unsafe_local=unsafe_local, files=attachments(files, None)
+        config, chat=True, person=person, asks=person, unsafe_local=unsafe_local, files=attached
     ) as session:
         imported()
         if person:
-            console.print(f"{', '.join(tier.name for tier in session.engine.tiers)} - /help lists the commands")
+            network = f" - network: {session.network}" if session.network else ""
+            tiers = ", ".join(tier.name for tier in session.engine.tiers)
+            console.print(f"{tiers}{network} - /help lists the commands")
         conversation = Conversation(
             session,
             sink,
             lambda text: console.print(redacted(text), soft_wrap=True),
-            judge_at_terminal if person else nobody,
+            at_terminal(attached) if person else nobody,
         )
         try:
             _loop(conversation, _typed(config) if person else _piped())

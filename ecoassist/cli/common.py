@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from ecoassist.errors import EcoassistError
+from ecoassist.errors import EcoassistError, UsageFault
 from ecoassist.kernel.settings import Flavour
+from ecoassist.types import Reach
 
 if TYPE_CHECKING:
     from ecoassist.config import Config
     from ecoassist.redactor import Redactor
-    from ecoassist.types import JSON, Question
+    from ecoassist.types import JSON
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Configuration file. [env: ECOASSIST_CONFIG]")
@@ -43,6 +44,9 @@ UnsafeLocal = Annotated[
     typer.Option(
         "--unsafe-local", help="Run code on this machine, outside any sandbox. It can read your files and keys."
     ),
+]
+NetworkOption = Annotated[
+    Reach | None, typer.Option("--network", help="What code may reach. [default: that of the configuration, allowlist]")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show all code, output and checks.")]
 
@@ -118,11 +122,16 @@ def imported() -> None:
     gc.enable()
 
 
-def load_config(path: Path | None, max_cost: float | None = None, **sandbox: object) -> Config:
-    """`sandbox`: settings of that section, None where the option is not given. Raises UsageFault."""
+def load_config(
+    path: Path | None, max_cost: float | None = None, network: str | None = None, **sandbox: object
+) -> Config:
+    """`network`: its policy; `sandbox`: settings of that section; None where an option is not given.
+
+    Raises UsageFault.
+    """
     from ecoassist.config import load
 
-    _Loaded.config = load(path, max_cost=max_cost, sandbox=sandbox)
+    _Loaded.config = load(path, max_cost=max_cost, network=network, sandbox=sandbox)
     _guard_log()
     return _Loaded.config
 
@@ -139,6 +148,12 @@ def _guard_log() -> None:
         logging.lastResort.setFormatter(Redacting())
 
 
+def checked_network(network: str | None, *, unsafe_local: bool) -> None:
+    """Raises UsageFault for a policy that nothing would enforce."""
+    if network and unsafe_local:
+        raise UsageFault("outside a sandbox nothing enforces --network", "leave out --unsafe-local or --network")
+
+
 def unicode(text: str) -> bool:
     """Whether it can be written as UTF-8: bytes of an argument that are none become surrogates."""
     return not any("\ud800" <= letter <= "\udfff" for letter in text)
@@ -147,16 +162,3 @@ def unicode(text: str) -> bool:
 def stdin_bytes() -> BinaryIO | None:
     """None where the process was started without one."""
     return sys.stdin.buffer if sys.stdin else None
-
-
-def judge_at_terminal(question: Question) -> str | None:
-    """Enter accepts, n rejects, e escalates."""
-    keys = {"": "yes", "y": "yes", "yes": "yes", "n": "no", "no": "no", "e": "escalate", "escalate": "escalate"}
-    while True:
-        sys.stderr.write("right? [Enter = yes, n = no, e = ask a stronger model] ")
-        sys.stderr.flush()
-        line = sys.stdin.readline()
-        if not line:
-            return None
-        if answer := keys.get(line.strip().lower()):
-            return answer

@@ -80,15 +80,16 @@ def _models(config: Config) -> list[str]:
 
 
 def _apis(config: Config) -> list[str]:
-    from ecoassist.reach import apis_of, missing_keys, policy_of
+    from ecoassist.reach import apis_of, missing_keys, policy_of, summary
 
-    policy_of(config)
-    lines = [
+    policy = policy_of(config)
+    lines = [f"ok  network: {summary(policy)}"]
+    lines += [
         f"ok  API {api.name}: {api.host}" + (f", key {api.variable}" if api.variable else "") for api in apis_of(config)
     ]
     lines += [f"    API {name} is off: {variable} is not set" for name, variable in missing_keys(config).items()]
-    lines += [f"ok  host {host}" for host in config.network.hosts]
-    return lines or ["    no API is enabled: code cannot reach the network"]
+    lines += [f"ok  host {host}" for host in config.network.hosts if policy.reach != "none"]
+    return lines if lines[1:] or policy.reach != "allowlist" else [*lines, "    no API is enabled"]
 
 
 def _sandbox(config: Config, *, unsafe_local: bool) -> list[str]:
@@ -107,7 +108,8 @@ def _sandbox(config: Config, *, unsafe_local: bool) -> list[str]:
         lines.append(f"ok  kernel: Python {_printed(version)} answered in {version.seconds:.2f} s")
         lines += [f"{'ok' if feature.here else '!!'}    {feature.text}" for feature in boxes.features()]
         if not unsafe_local:
-            refused = _printed(play(kernel.run(PROBE)))
+            host = ADDRESS if config.network.policy == "open" else NAME
+            refused = _printed(play(kernel.run(PROBE.format(host))))
             if not refused.startswith("403"):
                 raise NoSandbox(f"the gate let a request through: {refused}", "report this: it should never happen")
             lines.append(f"ok  gate: {refused}")
@@ -116,14 +118,15 @@ def _sandbox(config: Config, *, unsafe_local: bool) -> list[str]:
         kernel.close()
 
 
+NAME, ADDRESS = "ecoassist.invalid", "192.0.2.1"
+"""What no configuration opens: the gate must say so. An open network has every name, but no address."""
 PROBE = """
 import urllib.error, urllib.request
 try:
-    urllib.request.urlopen("https://ecoassist.invalid/", timeout=10)
+    urllib.request.urlopen("https://{}/", timeout=10)
 except urllib.error.HTTPError as error:
     print(error.code, error.reason)
 """
-"""A host that no configuration allows: the gate must say so."""
 
 
 def _printed(result: CellResult) -> str:

@@ -192,7 +192,9 @@ class Policy:
         if not self.allows(host) and not self._reads(host):
             if self.read_only:
                 return Refusal(f"read-only re-run: host {host} is not one of its recorded hosts ({self._listed()})")
-            return Refusal(f"host {host} is not on the allow-list ({self._listed()})", _usual(port, tls=tls))
+            return Refusal(
+                f"host {host} is not on the allow-list ({self._listed()})", is_name(host) and _usual(port, tls=tls)
+            )
         return Refusal(f"port {port} of {host} is closed; only https on 443 and http on 80 are open")
 
     def _open(self, host: str, port: int, *, tls: bool) -> bool:

@@ -51,7 +51,8 @@ class ConsoleSink:
     """Shows every event; call `close` when the stream may have ended without Finished.
 
     `console`: on stderr. `out`: stdout; None where the answer goes out in another form. `verbose`: whole code, output,
-    tracebacks and each step of the verdict. `header`: a line said before every question. `clock`: seconds.
+    tracebacks and each step of the verdict. `header`: a line said before every question.
+    `network`: the policy in force. `clock`: seconds.
     """
 
     def __init__(
@@ -61,13 +62,14 @@ class ConsoleSink:
         *,
         verbose: bool = False,
         header: str = "",
+        network: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.console, self.verbose, self.header = console, verbose, header
         self.out = tolerant(out) if out else None
         self.live = console.is_interactive and console.file.isatty()
         self.ascii = console.options.ascii_only
-        self.status = StatusLine(console, clock, self.live)
+        self.status = StatusLine(console, clock, self.live, network)
         self._forget()
 
     def _forget(self) -> None:
@@ -122,8 +124,9 @@ class ConsoleSink:
                 self._rerun = False
                 self._say(f"solution #{id} " + RERUN[green], "dim")
                 self.status.begin("")
-            case ev.Asked(question):
-                self._show(question.text)  # the choices are prompted for by whoever answers
+            case ev.Asked(question):  # prompted for by whoever answers
+                if question.kind == "verdict":
+                    self._show(question.text)
             case ev.Answered(answer):
                 if answer is None:
                     self._say("(no answer)", "dim")

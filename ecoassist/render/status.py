@@ -22,10 +22,11 @@ KEPT = 400
 class StatusLine:
     """Without thread or timer: whoever holds it calls `draw` when a tick arrives. Draws nothing if not `live`."""
 
-    def __init__(self, console: Console, clock: Callable[[], float], live: bool) -> None:
+    def __init__(self, console: Console, clock: Callable[[], float], live: bool, network: str = "") -> None:
+        """`network`: the policy that is in force; empty where none is."""
         self.console, self.clock, self.live = console, clock, live
         self.frames, self.dot = ("|/-\\", " - ") if console.options.ascii_only else ("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", DOT)
-        self.label = ""
+        self.label, self._network = "", f"{self.dot}network: {network}" if network else ""
         self._tail = ""
         self._began = self._drawn_at = 0.0
         self._drawn = False
@@ -59,7 +60,7 @@ class StatusLine:
     def _line(self, seconds: float) -> Text:
         room = self.console.width - 1  # a full line would make some terminals wrap
         frame = self.frames[int(seconds / PERIOD) % len(self.frames)]
-        line = Text.assemble((frame, "cyan"), (f" {self.label}{self.dot}{seconds:.0f} s", "dim"))
+        line = Text.assemble((frame, "cyan"), (f" {self.label}{self._network}{self.dot}{seconds:.0f} s", "dim"))
         line.truncate(room)
         tail = (
             next((row for row in reversed(plain(self._tail).split("\n")) if row.strip()), "").replace("\t", " ").strip()
