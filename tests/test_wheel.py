@@ -63,6 +63,13 @@ def test_the_wheel_carries_the_whole_build_context(wheel: Path) -> None:
     assert carried == context
 
 
+def test_the_wheel_carries_the_catalogue(wheel: Path) -> None:
+    entries = {path.name for path in (ROOT / "ecoassist/catalogue").glob("*.toml")}
+    assert len(entries) > 20
+    with zipfile.ZipFile(wheel) as archive:
+        assert {f"ecoassist/catalogue/{name}" for name in entries} <= set(archive.namelist())
+
+
 def test_the_wheel_installs_one_package_and_nothing_beside_it(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()

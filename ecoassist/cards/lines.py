@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 from ecoassist.types import Api, Operation
 
-MAX_CARD, MAX_PURPOSE, MAX_LINE, MAX_ENTRY = 2_000, 400, 400, 1_000
+MAX_CARD, MAX_PURPOSE, MAX_LINE, MAX_ENTRY = 2_000, 400, 500, 1_000
 """Characters: of a card without operations, of the words before operations, of an operation in a prompt and in the
 listing."""
 MAX_LISTING = 2_000_000
@@ -45,8 +45,8 @@ def line(operation: Operation, most: int = MAX_LINE) -> str:
     """One operation. In what has no room, the required parameters stay, and the first fields."""
     start = f"{operation.method} {operation.path}"
     summary = f" # {operation.summary}" if operation.summary else ""
-    fields = _some(operation.fields, most // 3)
-    asked = _parameters(_fitting(operation.parameters, most // 2))
+    fields = _some(operation.fields, most * 2 // 5)
+    asked = _parameters(_fitting(operation.parameters, most // 2), "&" if "?" in operation.path else "?")
     return _plain(f"{start}{asked}{f' -> {fields}' if fields else ''}{summary}", most)
 
 
@@ -113,8 +113,8 @@ def _value(variable: str) -> str:
 # ── parameters and fields ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _parameters(given: Sequence[str]) -> str:
-    """As they stand in a request: "?q*&days", a header, a JSON body."""
+def _parameters(given: Sequence[str], mark: str) -> str:
+    """As they stand in a request: "?q*&days", a header, a JSON body. `mark` begins those of the query."""
     parts: dict[str, list[str]] = {"query": [], "header": [], "body": []}
     for parameter in given:
         kind, dot, name = parameter.partition(".")
@@ -122,7 +122,7 @@ def _parameters(given: Sequence[str]) -> str:
         parts[kind if known else "query"].append(name if known else parameter)
     query, header, body = parts["query"], parts["header"], parts["body"]
     return (
-        (f"?{'&'.join(query)}" if query else "")
+        (f"{mark}{'&'.join(query)}" if query else "")
         + (f" headers {', '.join(header)}" if header else "")
         + (f" JSON {{{', '.join(body)}}}" if body else "")
     )
@@ -133,10 +133,9 @@ def _fitting(parameters: Sequence[str], room: int) -> list[str]:
     needed = [one for one in parameters if "*" in one]
     kept = set()
     for parameter in (*needed, *(one for one in parameters if one not in needed)):
-        room -= len(parameter) + 1
-        if room < 0:
-            break
-        kept.add(parameter)
+        if len(parameter) < room:
+            room -= len(parameter) + 1
+            kept.add(parameter)
     return [one for one in parameters if one in kept] + (["..."] if len(kept) < len(set(parameters)) else [])
 
 

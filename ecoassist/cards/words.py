@@ -16,8 +16,8 @@ until up url use value very want was we were what when where whether which while
 STOP = frozenset(STOP_WORDS.split())
 
 EVERYDAY_WORDS = """
-condition data date dates day days file first high hour hours last latest line list low next now number numbers open
-result results series text time times today tomorrow week world year years
+condition current data date dates day days file first high hour hours last latest line list local low next now number
+numbers open result results series text time times today tomorrow week world year years
 """
 """Words of many cards that say nothing about what a question needs."""
 
