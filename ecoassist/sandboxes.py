@@ -14,6 +14,7 @@ from .apis.book import Book
 from .borders import keys_of
 from .config import Config
 from .desk import WARNING
+from .egress.cache import Cache, Seen
 from .egress.grants import Grants
 from .egress.places import placeholder
 from .egress.policy import Policy
@@ -97,6 +98,9 @@ class Sandboxes:
         if files and reach == "open" and not unsafe_local:
             names = ", ".join(file.name for file in files)
             notice(f"{WARNING}the network is open: code can send {names} to any public host")
+        self._run = ""
+        self._cache: Cache | None = None
+        """Of the run, for the gate of the conversation's kernel."""
 
     @property
     def grants(self) -> Grants:
@@ -120,11 +124,21 @@ class Sandboxes:
         """What the sandbox that was started last is confined by, and what it lacks."""
         return () if self.unsafe_local else self._docker.features()
 
-    def start(self) -> Kernel:
-        return self._start(self._policy, self.outbox)
+    def begin(self, run: str) -> None:
+        """A question begins: what the one before it was answered is forgotten."""
+        self._run, self._cache = run, Cache()
 
-    def start_readonly(self, hosts: tuple[str, ...]) -> Kernel:
-        return self._start(self._policy.readonly(hosts), None)
+    def begin_attempt(self) -> None:
+        """From now on code sees again what earlier attempts of the run were answered."""
+        if self._cache:
+            self._cache.begin_attempt()
+
+    def start(self) -> Kernel:
+        return self._start(self._policy, self.outbox, lambda: self._cache)
+
+    def start_readonly(self, hosts: tuple[str, ...], run: str = "") -> Kernel:
+        seen = self._cache.rerun() if self._cache and run == self._run else None
+        return self._start(self._policy.readonly(hosts), None, lambda: seen)
 
     def shell(self, *, terminal: bool) -> Shell:
         """A shell for a person in a sandbox as code gets it. Raises NoSandbox."""
@@ -163,13 +177,13 @@ class Sandboxes:
                 file = clean
         return file
 
-    def _start(self, policy: Policy, outbox: Outbox | None) -> Kernel:
-        return self._unboxed(outbox) if self.unsafe_local else self._behind_gate(policy, outbox)
+    def _start(self, policy: Policy, outbox: Outbox | None, seen: Seen) -> Kernel:
+        return self._unboxed(outbox) if self.unsafe_local else self._behind_gate(policy, outbox, seen)
 
-    def _behind_gate(self, policy: Policy, outbox: Outbox | None) -> Kernel:
+    def _behind_gate(self, policy: Policy, outbox: Outbox | None, seen: Seen) -> Kernel:
         launched = self._docker.launch()  # the container boots while the gate is made
         try:
-            gate = self._gate(policy)
+            gate = self._gate(policy, seen)
             confined = self._confined(gate)
             return self._docker.start(
                 launched=launched, accesses=gate.drain, outbox=outbox, clock=self.clock, **confined
@@ -178,11 +192,11 @@ class Sandboxes:
             launched.drop()
             raise
 
-    def _gate(self, policy: Policy) -> Gate:
+    def _gate(self, policy: Policy, seen: Seen = lambda: None) -> Gate:
         from .egress.proxies import Proxies
         from .egress.proxy import Gate
 
-        return Gate(policy, self._ca, self._upstream, proxies=Proxies.of(self.config.environ))
+        return Gate(policy, self._ca, self._upstream, proxies=Proxies.of(self.config.environ), seen=seen)
 
     def _confined(self, gate: Gate) -> dict[str, Any]:
         """What a container behind `gate` is given."""

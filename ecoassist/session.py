@@ -16,6 +16,7 @@ from .desk import Desk
 from .engine import Engine
 from .events import (
     AttemptFinished,
+    AttemptStarted,
     CellFinished,
     CellStarted,
     Event,
@@ -43,8 +44,11 @@ class Boxes(Protocol):
     def start(self) -> Kernel:
         """A kernel for the conversation."""
 
-    def start_readonly(self, hosts: tuple[str, ...]) -> Kernel:
-        """A fresh kernel for the re-run of a candidate: it may only read, and only from `hosts`."""
+    def start_readonly(self, hosts: tuple[str, ...], run: str = "") -> Kernel:
+        """A fresh kernel for the re-run of a candidate: it may only read, and only from `hosts`.
+
+        `run`: the one that the candidate is from, where it was in this session: what that was answered is seen again.
+        """
 
 
 @dataclass(slots=True)
@@ -70,6 +74,8 @@ class Session:
     """What the conversation has cost so far."""
     begin: Callable[[str], None] = lambda run: None
     """Called before each question with the name of its run."""
+    begin_attempt: Callable[[], None] = lambda: None
+    """Called when an attempt of a question begins."""
     clock: Clock = field(default_factory=Clock)
     """Of the kernel's time limits: whoever plays a question stops it while the person is asked."""
     judged: bool = True
@@ -83,8 +89,9 @@ class Session:
     history: list[Exchange] = field(default_factory=list)
     _cells: list[str] = field(default_factory=list)
     _last: tuple[Task, Outcome] | None = None
-    _own: frozenset[int | None] = frozenset()
-    """Candidates that this session stored."""
+    _run: str = ""
+    _own: dict[int | None, str] = field(default_factory=dict)
+    """Candidates that this session stored, and the runs that they are from."""
     _standby: Standby = field(default_factory=Standby)
 
     def ask(self, query: str) -> Stream[Outcome]:
@@ -93,16 +100,16 @@ class Session:
 
     def _asked(self, query: str) -> Stream[Outcome]:
         self.open_budget()
-        task, run = self._task(query), uuid.uuid4().hex[:12]
-        self.begin(run)
-        stream = through(self.engine.run(task, run=run), self._foresee)
+        task, self._run = self._task(query), uuid.uuid4().hex[:12]
+        self.begin(self._run)
+        stream = through(self.engine.run(task, run=self._run), self._watch)
         outcome: Outcome | None = None
         try:
             outcome = yield from self.desk.merge(stream, self.kernel.check)
         finally:
             self._standby.settle(outcome.stored if outcome else None)
         self._last = (task, outcome)
-        self._own |= {outcome.stored}
+        self._own[outcome.stored] = outcome.run
         self._note(query, outcome)
         return outcome
 
@@ -116,8 +123,8 @@ class Session:
     def _rerun(self, entry: Entry) -> Stream[bool | None]:
         yield RerunStarted(entry.id)
         program = entry.solution.program
-        fresh = self._standby.take(entry.id)
-        with closing(fresh or StartingKernel(partial(self.boxes.start_readonly, entry.solution.hosts))) as kernel:
+        boot = partial(self.boxes.start_readonly, entry.solution.hosts, self._own.get(entry.id, ""))
+        with closing(self._standby.take(entry.id) or StartingKernel(boot)) as kernel:
             yield CellStarted(program)
             result = yield from rest(kernel.run(program), CellResult("interrupted"))
             yield CellFinished(result)
@@ -134,7 +141,7 @@ class Session:
         task, outcome = self._last
         id = self.engine.keep(task, outcome)
         self._last = (task, replace(outcome, stored=id))
-        self._own |= {id}
+        self._own[id] = outcome.run
         return id
 
     def reject(self) -> bool:
@@ -168,10 +175,12 @@ class Session:
         self._standby.close()
         self.kernel.close()
 
-    def _foresee(self, event: Event) -> Stream[str | None]:
+    def _watch(self, event: Event) -> Stream[str | None]:
         """While an answer is judged, the kernel boots in which its program would have to prove itself."""
+        if isinstance(event, AttemptStarted):
+            self.begin_attempt()
         if self.judged and isinstance(event, AttemptFinished) and event.attempt.answer and event.attempt.program:
-            self._standby.foresee(partial(self.boxes.start_readonly, event.attempt.hosts))
+            self._standby.foresee(partial(self.boxes.start_readonly, event.attempt.hosts, self._run))
         return (yield event)
 
     def _task(self, query: str) -> Task:

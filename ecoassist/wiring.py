@@ -74,6 +74,7 @@ def open_session(
 
     def begin(run: str) -> None:
         outbox.begin(run)
+        boxes.begin(run)
         boxes.grants.begin()
         asking.begin()
 
@@ -108,6 +109,7 @@ def open_session(
             total=lambda: budget.total,
             begin=begin,
             network=boxes.reach,
+            begin_attempt=boxes.begin_attempt,
             clock=clock,
             judged=judge_choice(config, choices) is not None or (person and config.judge.model != "none"),
             confined=not unsafe_local,

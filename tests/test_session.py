@@ -53,12 +53,14 @@ class ScriptedBoxes:
     ) -> None:
         self.kernels, self.fresh, self.prepare = list(kernels), list(fresh), prepare
         self.readonly: list[tuple[str, ...]] = []
+        self.runs: list[str] = []
 
     def start(self) -> Kernel:
         return self.kernels.pop(0)
 
-    def start_readonly(self, hosts: tuple[str, ...]) -> Kernel:
+    def start_readonly(self, hosts: tuple[str, ...], run: str = "") -> Kernel:
         self.readonly.append(hosts)
+        self.runs.append(run)
         return self.fresh.pop(0) if self.fresh else ScriptedKernel()
 
 
@@ -295,8 +297,8 @@ class Foreseeing(ScriptedBoxes):
         super().__init__(kernel, fresh=fresh)
         self.asked = threading.Event()
 
-    def start_readonly(self, hosts: tuple[str, ...]) -> Kernel:
-        kernel = super().start_readonly(hosts)
+    def start_readonly(self, hosts: tuple[str, ...], run: str = "") -> Kernel:
+        kernel = super().start_readonly(hosts, run)
         self.asked.set()
         return kernel
 
@@ -313,6 +315,29 @@ def test_the_kernel_of_the_rerun_boots_while_the_judge_thinks_and_serves_once() 
     assert (first.ran, first.closed) == (["print(4)"], 1)
     play(it.rerun(entry), stop=Stop(15))
     assert (first.ran, again.ran, again.closed) == (["print(4)"], ["print(4)"], 1)
+    assert it._last is not None
+    assert boxes.runs == [it._last[1].run] * 2, "what the run was answered is seen again"
+
+
+def test_a_rerun_of_a_candidate_from_elsewhere_belongs_to_no_run_of_this_session() -> None:
+    boxes = ScriptedBoxes(ScriptedKernel(OK), fresh=(ScriptedKernel(OK),))
+    it = session(ScriptedModel(DONE), boxes)
+    assert isinstance(it.engine.store, MemoryStore)
+    id = it.engine.store.keep(Solution("q", "print(4)", Answer("4"), "cheap"))
+    play(it.ask("q"), stop=Stop(15))
+    play(it.rerun(it.engine.store.rows[id]), stop=Stop(15))
+    assert boxes.runs[-1] == ""
+
+
+def test_whoever_keeps_something_of_a_run_is_told_of_its_begin_and_of_each_attempt() -> None:
+    told: list[str] = []
+    it = session(ScriptedModel(DONE, DONE), ScriptedBoxes(ScriptedKernel()))
+    it.engine.tiers = [*it.engine.tiers, Tier("strong", ScriptedModel(DONE, DONE))]
+    it.engine.judge = FixedJudge(False, True, False, True)
+    it.begin, it.begin_attempt = lambda run: told.append("run"), lambda: told.append("attempt")
+    play(it.ask("q"), stop=Stop(15))
+    play(it.ask("q"), stop=Stop(15))
+    assert told == ["run", "attempt", "attempt"] * 2
 
 
 def test_a_kernel_that_was_foreseen_goes_when_nothing_is_stored() -> None:

@@ -12,8 +12,9 @@ in a re-run the last one stays.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from .places import Headers
 
@@ -145,6 +146,12 @@ class Rerun:
 
     def recording(self, asked: Asked) -> Recording | None:
         return None
+
+
+View: TypeAlias = "Cache | Rerun"
+"""What a gate looks into."""
+Seen: TypeAlias = Callable[[], "View | None"]
+"""The one that counts now; None: every call is sent, and nothing is kept."""
 
 
 def _next(entries: Iterable[_Entry], served: set[int]) -> Kept | None:

@@ -9,6 +9,7 @@ from ecoassist.masks import Masks
 from ecoassist.types import Secret
 
 from .ca import SessionCA
+from .cache import Seen
 from .dial import Dialer
 from .policy import Policy
 from .pool import Pool
@@ -30,9 +31,14 @@ class Common:
         resolve: Resolver = lookup,
         limits: Limits | None = None,
         proxies: Proxies | None = None,
+        seen: Seen = lambda: None,
     ) -> None:
-        """`upstream`: verifies the real hosts; by default with the system's roots. `proxies`: this machine's own."""
+        """`upstream`: verifies the real hosts; by default with the system's roots. `proxies`: this machine's own.
+
+        `seen`: asked for every request, what the run was answered before.
+        """
         self.policy, self.ca, self.resolve, self.limits = policy, ca, resolve, limits or Limits()
+        self.seen = seen
         self._upstream = upstream
         self.dialer = Dialer(policy, lambda: self.upstream, resolve, self.limits, proxies)
         self.pool = Pool(self.limits)

@@ -7,6 +7,7 @@ import asyncio
 import h11
 
 from .beside import Beside
+from .cache import Asked, Recording
 from .common import Common
 from .places import Outgoing, fill, fills_body
 from .record import Tally
@@ -32,6 +33,7 @@ class Exchange:
         self._secrets = gate.policy.secrets_of(route.host, route.port)
         self._upload = Upload(client, request, gate.limits)
         door = gate.policy.upstream(route.host, route.port, tls=route.tls)
+        self._recording: Recording | None = None
         self._call = Call(door, gate.dialer, gate.pool, gate.limits)
 
     async def run(self) -> None:
@@ -40,12 +42,15 @@ class Exchange:
         try:
             self._admit()
             async with asyncio.timeout(total) as deadline:
-                await self._run()
+                if not await self._again():
+                    await self._run()
         except TimeoutError:
             if deadline.expired():
                 raise Refused(504, f"{self._route.host} took longer than {total:g} s") from None
             raise
         finally:
+            if self._recording:
+                self._recording.drop()
             self._call.close()
             self._upload.leave(self._gate.room)
 
@@ -60,6 +65,29 @@ class Exchange:
         check(route, self._headers, keyed=bool(self._secrets))
         self._upload.check()
 
+    async def _again(self) -> bool:
+        """Whether the run was answered this before, and the client is now; else the response will be kept if it can."""
+        seen, asked = self._gate.seen(), self._asked()
+        if not seen or not asked:
+            return False
+        if (kept := seen.find(asked)) is None:
+            self._recording = seen.recording(asked)
+            return False
+        await self._upload.whole(self._gate.room)
+        self._tally.status, self._tally.cached = 200, True
+        self._gate.record.note(self._tally)
+        await Delivery(self._client, self._gate.limits, self._tally).again(kept)
+        return True
+
+    def _asked(self) -> Asked | None:
+        """None where the request may be more than a question."""
+        route, target = self._route, self._route.target.decode("latin-1")
+        if route.method != "GET" or has_body(self._headers) or _OVERRIDING & dict(self._headers).keys():
+            return None
+        if self._gate.policy.acts(route.host, route.port, target):
+            return None
+        return Asked(route.host, route.port, route.tls, route.target, self._headers)
+
     async def _run(self) -> None:
         if fills_body(self._headers, self._secrets) or self._upload.small:
             body = await self._upload.whole(self._gate.room)
@@ -72,7 +100,7 @@ class Exchange:
             response = await self._call.response(self._upload.go_on)
             self._tally.status = response.status_code
             self._gate.record.note(self._tally)
-            delivery = Delivery(self._client, self._gate.limits, self._tally)
+            delivery = Delivery(self._client, self._gate.limits, self._tally, self._recording)
             masks = self._gate.masks(self._secrets)
             await relay(response, self._call, delivery, masks, self._gate.limits, self._tally)
 

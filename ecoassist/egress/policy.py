@@ -124,7 +124,7 @@ class Policy:
                 return Refusal(f"{host} is open for reading packages only: {method} is refused")
         if self.read_only and body:
             return Refusal(f"read-only re-run: a {method} with a body is not sent")
-        if self.read_only and self._acts(host, port, target):
+        if self.read_only and self.acts(host, port, target):
             return Refusal(f"read-only re-run: this {method} changes something, it is not sent again")
         return None
 
@@ -152,6 +152,10 @@ class Policy:
         """The name of the API that the host belongs to; empty for any other."""
         found = sorted((s for s in self.services if s.name and s.has(host, port)), key=lambda s: s.door is None)
         return found[0].name if found else ""
+
+    def acts(self, host: str, port: int, target: str) -> bool:
+        """Whether a GET of it changes something."""
+        return any(acts(target, service.acts) for service in self.services if service.has(host, port))
 
     # ── what others ask ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -208,9 +212,6 @@ class Policy:
 
     def _reads(self, host: str) -> bool:
         return any(_matches(host, pattern) for s in self.services if s.reads for pattern in s.hosts)
-
-    def _acts(self, host: str, port: int, target: str) -> bool:
-        return any(acts(target, service.acts) for service in self.services if service.has(host, port))
 
     def _listed(self) -> str:
         named = (*self.hosts, *(host for host in self.grants.hosts if host not in self.hosts), *map(str, self.doors))

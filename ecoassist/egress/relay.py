@@ -8,6 +8,7 @@ import h11
 
 from ecoassist.masks import MaskedStream, Masks
 
+from .cache import Kept, Recording
 from .decode import Decoder, Undecodable, decoder_of
 from .places import Headers
 from .record import Tally
@@ -15,19 +16,24 @@ from .route import response_headers, trailers
 from .upstream import Call
 from .wire import Limits, Refused, Wire
 
+_PIECE = 65_536
+"""Bytes of a kept body that are sent at a time."""
+
 
 class Delivery:
     """Where every response passes, as the code gets it: begin(), then piece() for each part, then end() if it is whole.
 
-    What is told here holds no key any more.
+    What is told here holds no key any more. `recording`: keeps it for later attempts.
     """
 
-    def __init__(self, client: Wire, limits: Limits, tally: Tally) -> None:
-        self._client, self._limits, self._tally = client, limits, tally
+    def __init__(self, client: Wire, limits: Limits, tally: Tally, recording: Recording | None = None) -> None:
+        self._client, self._limits, self._tally, self._recording = client, limits, tally, recording
         self._chunked = False
 
     async def begin(self, status: int, reason: bytes, headers: Headers) -> None:
         """`headers`: with a content-length only if it is that of the body."""
+        if self._recording:
+            self._recording.head(status, reason, headers)
         http = self._client.http
         unframed = not any(name == b"content-length" for name, _ in headers)
         self._chunked = unframed and self._tally.method != "HEAD" and (http.their_http_version or b"1.1") >= b"1.1"
@@ -38,10 +44,23 @@ class Delivery:
     async def piece(self, data: bytes) -> None:
         """Goes out at once: the next one may be long in coming."""
         if data:
+            if self._recording:
+                self._recording.feed(data)
             await self._client.send(h11.Data(data=data))
 
     async def end(self, trailers: Headers = ()) -> None:
         await self._client.send(h11.EndOfMessage(headers=list(trailers) if self._chunked else []))
+        if self._recording and not trailers:
+            self._recording.complete()
+
+    async def again(self, kept: Kept) -> None:
+        """A response that was delivered before."""
+        await self.begin(200, kept.reason, kept.headers)
+        for start in range(0, len(kept.body), _PIECE):
+            piece = kept.body[start : start + _PIECE]
+            self._tally.size += len(piece)
+            await self.piece(piece)
+        await self.end()
 
 
 async def relay(
