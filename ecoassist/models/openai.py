@@ -24,6 +24,7 @@ import openai  # noqa: TID251 - the one place
 
 from ecoassist.errors import Interrupted, ProviderError
 from ecoassist.events import Stream, TextDelta, Tick
+from ecoassist.redactor import Redactor
 from ecoassist.types import Finish, Message, Reply
 
 from .heard import Heard
@@ -78,6 +79,7 @@ class OpenAIModel:
         self.timeouts, self.quirks, self.clock = timeouts or Timeouts(), quirks or Quirks(), clock
         self.schema: Mapping[str, Any] | None = None
         self._key = key = key or "none"  # an empty one is not a valid header
+        self._redactor = Redactor([(key_name or "key", key)])  # here as well: half a key, cut short, is not found later
         self._headers = {
             "authorization": f"Bearer {key}",
             **({"openai-organization": organization} if organization else {}),
@@ -233,7 +235,7 @@ class OpenAIModel:
         """The endpoint's own words: one short line without our key, should it echo that."""
         body = error.body
         said = str(body.get("message") or body) if isinstance(body, dict) else str(body or "no reason given")
-        return " ".join(said.replace(self._key, "***").split())[:200]
+        return " ".join(self._redactor.text(said).replace(self._key, "***").split())[:200]
 
 
 def _plain(messages: Sequence[Message], fold: bool) -> list[dict[str, str]]:

@@ -35,6 +35,44 @@ def test_a_bug_ends_with_70_and_its_traceback(tmp_path: Path) -> None:
     assert ran.stderr.endswith("RuntimeError: a bug\n")
 
 
+LOADED = """
+    import os, pathlib, threading, logging
+    os.environ["OPENAI_API_KEY"] = key = "sk-0123456789/abc"
+    os.environ["ECOASSIST_CONFIG"] = "none.toml"
+    pathlib.Path("none.toml").touch()
+    from ecoassist.cli.common import load_config
+    load_config(None)
+"""
+"""A command that has loaded a configuration, with a key in the environment."""
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        """
+    try:
+        raise ValueError("inner", key)
+    except ValueError as error:
+        raise RuntimeError("a bug: " + key.encode().hex()) from error""",
+        """
+    thread = threading.Thread(target=lambda: open(key.replace("/", "%2F")))
+    thread.start(); thread.join()""",
+        """
+    logging.getLogger("somebody").error("it broke: %s", key)""",
+        """
+    class Odd:
+        def __del__(self): raise KeyError(key)
+    Odd()""",
+    ],
+    ids=["a bug", "a thread", "a log", "a destructor"],
+)
+def test_tracebacks_and_logs_hold_no_key(then: str, tmp_path: Path) -> None:
+    ran = run_main(LOADED.strip() + then, tmp_path)
+    assert "[OPENAI_API_KEY]" in ran.stderr
+    for form in ("sk-0123456789/abc", "sk-0123456789%2Fabc", b"sk-0123456789/abc".hex()):
+        assert form not in ran.stdout + ran.stderr
+
+
 @pytest.mark.parametrize("code", [0, 1, 5, 124])
 def test_a_command_chooses_its_exit_code(code: int, tmp_path: Path) -> None:
     assert run_main(f"raise typer.Exit({code})", tmp_path).returncode == code

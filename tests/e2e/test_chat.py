@@ -355,6 +355,25 @@ def test_a_failing_endpoint_does_not_end_the_conversation(serve: Serve, chat: Op
 # ── the terminal ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_a_key_that_is_typed_is_neither_kept_in_the_history_nor_sent(run: Command, serve: Serve, chat: Open) -> None:
+    key = run.env["OPENAI_API_KEY"] = "sk-typed-by-mistake-1"
+    endpoint = serve({"weak": [ANSWER], "strong": unasked})
+    person = chat()
+    person.asks(f"is {key} my key?")
+    person.sees(VERDICT)
+    person.types("\r")
+    person.at_prompt()
+    person.asks(f"/{key}")
+    person.sees("there is no /[OPENAI_API_KEY]")
+    person.at_prompt()
+    person.types(CTRL_D)
+    assert person.leaves() == 0
+    history = (run.data / "history").read_text()
+    assert "is [OPENAI_API_KEY] my key?" in history
+    assert key not in history
+    assert "is [OPENAI_API_KEY] my key?" in prompt(endpoint.log[0].request)
+
+
 def test_questions_are_in_the_history_of_the_next_chat_and_nobody_elses(run: Command, serve: Serve, chat: Open) -> None:
     endpoint = serve({"weak": [ANSWER, ANSWER], "strong": unasked})
     first = chat()

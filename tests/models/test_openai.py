@@ -323,8 +323,15 @@ def test_no_message_holds_the_key_even_where_the_endpoint_echoes_it(run: Run) ->
         for _ in range(2):
             error = failure(run, model(endpoint))
             assert "key-of-the-test" not in f"{error} {error.remedy}"
-            assert "***" in str(error)
+            assert "[SMALL_KEY]" in str(error)
     assert "key-of-the-test" not in repr(model(endpoint))
+
+
+def test_a_key_in_another_form_is_not_cut_in_two_by_the_length_of_a_message(run: Run) -> None:
+    said = "x" * 180 + " " + b"key-of-the-test".hex()
+    with Endpoint({"small": [Scripted(said, 400)]}) as endpoint:
+        error = failure(run, model(endpoint))
+    assert b"key-".hex() not in str(error)
 
 
 def test_nothing_listening_is_retryable_and_not_billed(run: Run) -> None:
