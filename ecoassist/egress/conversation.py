@@ -43,13 +43,15 @@ class Conversation:
         try:
             request, head = await self._client.request(self._gate.limits.head_seconds)
         except h11.RemoteProtocolError as error:
-            await self._answer(_malformed(error), "")
+            await self._answer(_malformed(error), "", last=True)
             return False
         if not isinstance(request, h11.Request):
             return False
         tally = Tally(self._tunnel.host if self._tunnel else "", request.method.decode("ascii"))
+        sound = False
         try:
             strict(head, request, self._gate.limits)
+            sound = True
             if tally.method == "CONNECT" and not self._tunnel:
                 return await self._open_tunnel(request, tally)
             self._untold = None
@@ -58,11 +60,13 @@ class Conversation:
             refused = error if isinstance(error, Refused) else _malformed(error)
             tally.refused, tally.blocked = refused.reason, refused.blocked
             self._gate.record.note(tally)
-            await self._answer(refused, tally.method)
+            await self._answer(refused, tally.method, last=not sound)
         finally:
             tally.ended = time.monotonic()
             if tally.refused or tally.path:  # a tunnel that is open is told of by its requests
                 self._gate.record.note(tally)
+        if not sound:  # where its body would end, nobody can tell
+            return False
         await discard(self._client, self._gate.limits.head_seconds)
         return self._client.next_cycle()
 
@@ -97,14 +101,22 @@ class Conversation:
             raise Refused(503, f"more than {self._gate.limits.connections} connections at once; close some")
         await Exchange(self._gate, self._client, route, request, tally).run()
 
-    async def _answer(self, refused: Refused, method: str) -> None:
-        """The reason as a short text and as the reason phrase, which some clients show instead."""
+    async def _answer(self, refused: Refused, method: str, *, last: bool) -> None:
+        """The reason as a short text and as the reason phrase, which some clients show instead.
+
+        `last`: the connection ends with it.
+        """
         http = self._client.http
         if http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             raise ConnectionAbortedError("too late to answer: a response has begun")
         text = "".join(c if " " <= c <= "~" else "?" for c in f"ecoassist: {refused.reason}")[:500]
         headers = [("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(text) + 1))]
-        if self._full or http.they_are_waiting_for_100_continue or http.their_state not in (h11.DONE, h11.SEND_BODY):
+        if (
+            last
+            or self._full
+            or http.they_are_waiting_for_100_continue
+            or http.their_state not in (h11.DONE, h11.SEND_BODY)
+        ):
             headers.append(("connection", "close"))
         body = [] if method == "HEAD" else [h11.Data(data=f"{text}\n".encode())]
         response = h11.Response(status_code=refused.status, headers=headers, reason=text.encode())

@@ -34,6 +34,7 @@ class Upload:
         self._length = int(headers[b"content-length"]) if b"content-length" in headers else None
         self._chunked = b"transfer-encoding" in headers
         self._read = self._held = 0
+        self._before = client.received
 
     @property
     def small(self) -> bool:
@@ -68,8 +69,7 @@ class Upload:
         await self.go_on()
         body = bytearray()
         while isinstance(event := await self._client.receive(), h11.Data):
-            if len(body) + len(event.data) > limit:
-                raise self._too_large(limit)
+            self._count(event, limit)
             if room.held + len(event.data) > room.size:
                 raise Refused(503, f"the requests under way have more than {room.size} bytes of body")
             room.held, self._held = room.held + len(event.data), self._held + len(event.data)
@@ -84,12 +84,16 @@ class Upload:
         """Passes it on, no faster than the host takes it. What the host does not want any more is read and dropped."""
         event = await self._first()
         while isinstance(event, h11.Data):
-            self._read += len(event.data)
-            if self._read > self._limits.request_body:
-                raise self._too_large(self._limits.request_body)
+            self._count(event, self._limits.request_body)
             await call.send(event)
             event = await self._client.receive()
         await call.send(h11.EndOfMessage())  # without trailers: no host depends on them, and nobody has checked them
+
+    def _count(self, event: h11.Data, limit: int) -> None:
+        """Raises Refused where the body is too large, or what it is wrapped in."""
+        self._read += len(event.data)
+        if self._read > limit or self._client.received - self._before > 2 * limit + _SMALL:
+            raise self._too_large(limit)
 
     async def _first(self) -> h11.Event:
         if self.awaits_word:

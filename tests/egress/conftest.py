@@ -196,11 +196,12 @@ class Net:
         overrides: bool = True,
         proxies: Proxies | None = None,
         upstream: ssl.SSLContext | None = None,
+        policy: Policy | None = None,
     ) -> Proxy:
         """A gate that lets all hosts made so far through."""
         found = {host.name: Override("127.0.0.1", host.tls_port, host.plain_port) for host in self.hosts}
         allowed = tuple(hosts) if hosts is not None else tuple(found)
-        policy = Policy(allowed, secrets, read_only, found if overrides else {})
+        policy = policy or Policy(allowed, secrets, read_only, found if overrides else {})
         gate = Gate(
             policy,
             SessionCA(),
