@@ -98,19 +98,23 @@ def _service(name: str, api: ApiConfig) -> Service:
         door = base or Door(api.host, 443, True)
         if api.host not in ("", door.host):
             raise UsageFault(f"its host is {api.host}, and that of its URL {door.host}", "leave the host out")
-        return Service(name, door=door, acts=_acts(api))
+        return Service(name, door=door, acts=_acts(api), base=_base(api))
     if base and base[1:] != (443, True):
         raise UsageFault(
             f"{api.url} is not https on the usual port", "only a private API may have another: private = true"
         )
     own = dict.fromkeys([host_of(api), *([base.host] if base else []), *api.hosts])
-    return Service(name, tuple(own), acts=_acts(api))
+    return Service(name, tuple(own), acts=_acts(api), base=_base(api))
+
+
+def _base(api: ApiConfig) -> str:
+    """Of its paths."""
+    return urlsplit(api.url).path.rstrip("/")
 
 
 def _acts(api: ApiConfig) -> tuple[str, ...]:
     """Its patterns as they are, and below the base of its paths."""
-    base = urlsplit(api.url).path.rstrip("/")
-    return tuple(dict.fromkeys(text for path in api.acts for text in (path, base + "/" + path.lstrip("/"))))
+    return tuple(dict.fromkeys(text for path in api.acts for text in (path, _base(api) + "/" + path.lstrip("/"))))
 
 
 def _secrets(api: ApiConfig, service: Service, keys: Mapping[str, str], shown: dict[str, str]) -> Iterator[Secret]:

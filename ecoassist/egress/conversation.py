@@ -96,7 +96,7 @@ class Conversation:
     async def _serve(self, request: h11.Request, tally: Tally) -> None:
         route = route_of(request, self._tunnel)
         tally.host, tally.path = route.host, route.path
-        tally.api = self._gate.policy.api_of(route.host, route.port)
+        tally.api = self._gate.policy.api_of(route.host, route.port, route.path)
         if self._full:
             raise Refused(503, f"more than {self._gate.limits.connections} connections at once; close some")
         await Exchange(self._gate, self._client, route, request, tally).run()

@@ -66,6 +66,8 @@ class Service:
     """Patterns of paths that change something when they are read; see acts.py."""
     reads: bool = False
     """GET and HEAD only, always. Its hosts need not be among those of the policy."""
+    base: str = ""
+    """Of its paths; tells it from other APIs of the same host: "/v1"."""
 
     def has(self, host: str, port: int) -> bool:
         if self.door:
@@ -148,10 +150,15 @@ class Policy:
             if (door in secret.hosts if door else any(_matches(host, pattern) for pattern in secret.hosts))
         )
 
-    def api_of(self, host: str, port: int = 443) -> str:
-        """The name of the API that the host belongs to; empty for any other."""
-        found = sorted((s for s in self.services if s.name and s.has(host, port)), key=lambda s: s.door is None)
-        return found[0].name if found else ""
+    def api_of(self, host: str, port: int = 443, path: str = "") -> str:
+        """The name of the API that the host belongs to, of several the one below whose base `path` is; else empty."""
+
+        def fit(service: Service) -> tuple[bool, int]:
+            below = f"{path}/".startswith(f"{service.base}/")
+            return service.door is not None, len(service.base) if below else -1
+
+        found = [service for service in self.services if service.name and service.has(host, port)]
+        return max(found, key=fit).name if found else ""
 
     def acts(self, host: str, port: int, target: str) -> bool:
         """Whether a GET of it changes something."""

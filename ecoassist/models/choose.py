@@ -24,6 +24,7 @@ OPENAI = "https://api.openai.com/v1"
 SECONDS = 5.0
 """How long an endpoint may take to list its models."""
 MAX_TURNS = 6
+_HOW_TO_SET = "export {0}=..., or keep it with: ecoassist api key {0}"
 FEW = 8
 """With more models than this, the dearest is rarely the one that is wanted: they have to be named."""
 NOT_CHAT = ("embed", "rerank", "whisper", "tts", "transcribe", "moderation", "image", "dall-e", "audio", "realtime")
@@ -221,7 +222,7 @@ def _endpoint(
     key_name = key_name or _key_name(base_url, _checked(ours))
     key = keys.get(key_name, "").strip()
     if not key:
-        raise NoModel(f"{key_name} is not set, and {base_url} needs a key", f"export {key_name}=...")
+        raise NoModel(f"{key_name} is not set, and {base_url} needs a key", _HOW_TO_SET.format(key_name))
     if not (key.isascii() and key.isprintable()):
         raise NoModel(f"{key_name} holds characters that no key has", f"set {key_name} to the key alone")
     return Endpoint(base_url, key, key_name)

@@ -310,6 +310,22 @@ def test_an_index_of_packages_is_only_read() -> None:
     assert "port 22" in refusal(policy, "index.example.com", 22)
 
 
+def test_of_several_apis_on_one_host_the_path_tells() -> None:
+    bases = {"all": "", "data": "/data", "old": "/data/v1"}
+    policy = Policy(services=tuple(Service(name, ("x.org",), base=base) for name, base in bases.items()))
+    paths = {
+        "/": "all",
+        "/data": "data",
+        "/data/": "data",
+        "/database": "all",
+        "/data/v1/x": "old",
+        "/data/v10": "data",
+    }
+    assert {path: policy.api_of("x.org", 443, path) for path in paths} == paths
+    alone = Policy(services=(Service("one", ("x.org",), base="/v1"),))
+    assert alone.api_of("x.org", 443, "/v2") == "one"
+
+
 def test_the_api_of_a_host_is_known() -> None:
     policy = Policy(services=(Service("maps", ("*.maps.example", "maps.example")), INTRA, INDEX))
 
