@@ -13,6 +13,7 @@ from typing import Protocol
 from . import cards, programs
 from .clock import Clock
 from .desk import Desk
+from .egress.policy import READ_ONLY
 from .engine import Engine
 from .events import (
     AttemptFinished,
@@ -212,8 +213,8 @@ def _green(result: CellResult, hosts: tuple[str, ...]) -> bool | None:
 
 def _down(access: Access, hosts: tuple[str, ...]) -> bool:
     """Whether one of `hosts` did not work: it cannot be reached, has too many requests, or a fault of its own."""
-    if access.refused:  # they are open in a re-run: what else is refused there is a method that changes things
-        return access.host in hosts and access.method in ("GET", "HEAD", "CONNECT")
+    if access.refused:  # they are open in a re-run; what is refused there as such will be so the next time
+        return access.host in hosts and not access.refused.startswith(READ_ONLY)
     return access.status is None or access.status == 429 or access.status >= 500
 
 

@@ -21,6 +21,7 @@ from ecoassist.errors import EnvironmentFault, NoModel, UsageFault
 from ecoassist.keys import FILE, MODEL_KEYS, Keys, in_keyring, put, read, remove
 from ecoassist.models.choose import DEFAULTS
 from ecoassist.reach import missing_keys, policy_of
+from ecoassist.sandboxes import box_settings
 from ecoassist.wiring import choices_of
 
 NAME, KEY, OTHER = "WEATHER_KEY", "k3y-of-weather", "0th3r-k3y"
@@ -374,6 +375,13 @@ def test_the_guard_of_a_kernel_s_folder_has_no_key_in_its_environment_or_argumen
         assert KEY.encode() not in (about / "environ").read_bytes() + (about / "cmdline").read_bytes()
     finally:
         guard.close()
+
+
+def test_what_containers_and_their_image_are_made_with_holds_no_key(tmp_path: Path, added: Path) -> None:
+    put(added, "FILED_KEY", KEY)
+    apis = WEATHER + '[apis.filed]\nhost = "b.example"\nsecret = "FILED_KEY"\n'
+    settings = box_settings(config(tmp_path, apis, WEATHER_KEY=OTHER, OPENAI_API_KEY="sk-0123456789", PATH="/usr/bin"))
+    assert not [key for key in (KEY, OTHER, "sk-0123456789") if key in repr(settings)]
 
 
 def test_a_look_up_of_one_s_own_takes_the_place_of_the_keyring() -> None:

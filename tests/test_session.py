@@ -230,6 +230,7 @@ def test_a_box_that_dies_between_two_questions_costs_the_variables_and_not_the_c
         (CellResult("error", accesses=(Access("api.w", "GET", status=503),)), None, "pending"),
         (CellResult("error", accesses=(Access("api.w", "GET", refused="it does not resolve"),)), None, "pending"),
         (CellResult("error", accesses=(Access("api.w", "POST", refused="read-only re-run"),)), False, "failed"),
+        (CellResult("error", accesses=(Access("api.w", "GET", refused="read-only re-run: acts"),)), False, "failed"),
         (CellResult("error", accesses=(Access("other", "GET", refused="not listed"),)), False, "failed"),
         (CellResult("error", accesses=(Access("api.w", "GET", status=404),)), False, "failed"),
     ],

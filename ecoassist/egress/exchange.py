@@ -10,6 +10,7 @@ from .beside import Beside
 from .cache import Asked, Recording
 from .common import Common
 from .places import Outgoing, fill, fills_body
+from .policy import READ_ONLY
 from .record import Tally
 from .relay import Delivery, relay
 from .route import Route, check, has_body, request_headers
@@ -61,7 +62,7 @@ class Exchange:
         if refusal := policy.refusal(route.host, route.port, route.method, tls=route.tls, target=target, body=body):
             raise Refused(403, refusal.reason, blocked=refusal.blocked)
         if policy.read_only and (named := _OVERRIDING & dict(self._headers).keys()):
-            raise Refused(403, f"read-only re-run: {min(named).decode()} could make it another method")
+            raise Refused(403, f"{READ_ONLY}: {min(named).decode()} could make it another method")
         check(route, self._headers, keyed=bool(self._secrets))
         self._upload.check()
 

@@ -20,6 +20,8 @@ from ecoassist.types import Reach, Secret
 from .acts import acts
 from .grants import Grants
 
+READ_ONLY = "read-only re-run"
+"""How every refusal begins that is for a re-run alone."""
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 _PATTERN = re.compile(rf"(?=.{{1,253}}\Z)(?:\*\.{_LABEL}\.)?{_LABEL}(?:\.{_LABEL})*")
@@ -121,13 +123,13 @@ class Policy:
             return refused
         if method not in ("GET", "HEAD"):
             if self.read_only:
-                return Refusal(f"read-only re-run: {method} is not sent again")
+                return Refusal(f"{READ_ONLY}: {method} is not sent again")
             if not self._open(host, port, tls=tls):
                 return Refusal(f"{host} is open for reading packages only: {method} is refused")
         if self.read_only and body:
-            return Refusal(f"read-only re-run: a {method} with a body is not sent")
+            return Refusal(f"{READ_ONLY}: a {method} with a body is not sent")
         if self.read_only and self.acts(host, port, target):
-            return Refusal(f"read-only re-run: this {method} changes something, it is not sent again")
+            return Refusal(f"{READ_ONLY}: this {method} changes something, it is not sent again")
         return None
 
     def upstream(self, host: str, port: int, *, tls: bool) -> Door:
@@ -202,7 +204,7 @@ class Policy:
             return Refusal(f"{host} is an IP address; only host names can be reached")
         if not self.allows(host) and not self._reads(host):
             if self.read_only:
-                return Refusal(f"read-only re-run: host {host} is not one of its recorded hosts ({self._listed()})")
+                return Refusal(f"{READ_ONLY}: host {host} is not one of its recorded hosts ({self._listed()})")
             return Refusal(
                 f"host {host} is not on the allow-list ({self._listed()})", is_name(host) and _usual(port, tls=tls)
             )
