@@ -43,11 +43,11 @@ def card(api: Api) -> str:
 
 def line(operation: Operation, most: int = MAX_LINE) -> str:
     """One operation. In what has no room, the required parameters stay, and the first fields."""
-    start = f"{operation.method} {operation.path}"
+    path, parameters = _path(operation)
     summary = f" # {operation.summary}" if operation.summary else ""
     fields = _some(operation.fields, most * 2 // 5)
-    asked = _parameters(_fitting(operation.parameters, most // 2), "&" if "?" in operation.path else "?")
-    return _plain(f"{start}{asked}{f' -> {fields}' if fields else ''}{summary}", most)
+    asked = _parameters(_fitting(parameters, most // 2), "&" if "?" in path else "?")
+    return _plain(f"{operation.method} {path}{asked}{f' -> {fields}' if fields else ''}{summary}", most)
 
 
 def names(apis: Sequence[Api]) -> tuple[str, ...]:
@@ -114,18 +114,37 @@ def _value(variable: str) -> str:
 
 
 def _parameters(given: Sequence[str], mark: str) -> str:
-    """As they stand in a request: "?q*&days", a header, a JSON body. `mark` begins those of the query."""
-    parts: dict[str, list[str]] = {"query": [], "header": [], "body": []}
+    """As they stand in a request: "?q*&days", headers, a JSON body. `mark` begins those of the query."""
+    parts: dict[str, list[str]] = {"": [], "header": [], "cookie": [], "body": [], "form": []}
     for parameter in given:
-        kind, dot, name = parameter.partition(".")
-        known = bool(dot) and kind in parts
-        parts[kind if known else "query"].append(name if known else parameter)
-    query, header, body = parts["query"], parts["header"], parts["body"]
-    return (
-        (f"{mark}{'&'.join(query)}" if query else "")
-        + (f" headers {', '.join(header)}" if header else "")
-        + (f" JSON {{{', '.join(body)}}}" if body else "")
-    )
+        kind, name = kind_of(parameter)
+        parts[kind].append(name)
+    said = [f"{mark}{'&'.join(parts[''])}"] if parts[""] else [""]
+    for kind, word in (("header", "headers"), ("cookie", "cookies")):
+        said += [f"{word} {', '.join(parts[kind])}"] if parts[kind] else []
+    for kind, word in (("body", "JSON"), ("form", "form")):
+        said += [f"{word} {{{', '.join(filter(None, parts[kind]))}}}"] if parts[kind] else []
+    return " ".join(said)
+
+
+def kind_of(parameter: str) -> tuple[str, str]:
+    """ "body.name" is ("body", "name"); of the query and the path the first is empty. "body" alone is any body."""
+    parts = re.fullmatch(r"(header|cookie|body|form)(?:\.(.+)|(\[.*))", parameter, re.S)
+    if parts:
+        return parts[1], parts[2] or parts[3]
+    return (parameter, "") if parameter in ("body", "form") else ("", parameter)
+
+
+def _path(operation: Operation) -> tuple[str, list[str]]:
+    """Its path with what fits into it, "/items/{id: integer}", and the other parameters."""
+    path, others = operation.path, []
+    for parameter in operation.parameters:
+        name, _, fits = parameter.removesuffix("*").partition("(")
+        if f"{{{name}}}" in path:
+            path = path.replace(f"{{{name}}}", f"{{{name}: {fits.removesuffix(')')}}}") if fits else path
+        else:
+            others.append(parameter)
+    return path, others
 
 
 def _fitting(parameters: Sequence[str], room: int) -> list[str]:

@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from ecoassist.types import Api, Operation
 
+from .lines import kind_of
 from .words import EVERYDAY, kin, words
 
 WEAK, CARD, EVERYDAY_WORTH, KIN = 0.5, 0.8, 0.25, 0.5
@@ -72,10 +73,11 @@ def _best_first(one: Ranked) -> tuple[float, int, int]:
 
 @lru_cache(maxsize=16_384)
 def matter(operation: Operation) -> Matter:
-    strong = words(f"{operation.path} {operation.summary}")
+    path = operation.path.replace("://", " ")  # of an operation at another host
     weak = words(" ".join((*operation.parameters, *operation.fields)))
-    needed = [one.partition("*")[0] for one in operation.parameters if "*" in one]
-    return Matter(strong, weak, words(" ".join((*needed, *re.findall(r"\{(\w+)\}", operation.path)))))
+    needed = [re.split(r"[(*]", kind_of(one)[1])[0] for one in operation.parameters if "*" in one]
+    required = words(" ".join((*needed, *re.findall(r"\{(\w+)\}", operation.path))))
+    return Matter(words(f"{path} {operation.summary}"), weak, required)
 
 
 def _rarity(texts: Sequence[frozenset[str]]) -> dict[str, float]:

@@ -12,7 +12,8 @@ def count_tokens(text: str) -> int:
 
     One for each 6 letters or 3 digits of an ASCII word or number, one for each other ASCII character, one for each
     byte of a non-ASCII one, one for each run of white space other than a single space, which belongs to what follows.
-    On our prompts, English prose and Python it says 7 to 36 % more than the encoding o200k_base does.
+    On our prompts, English prose and Python it says 7 to 36 % more than the encoding o200k_base does, on descriptions
+    of APIs 11 to 41 % more than o200k_base and cl100k_base.
     """
     return sum(map(weight, PIECE.findall(text)))
 

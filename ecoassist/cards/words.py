@@ -35,6 +35,8 @@ def words(text: str) -> frozenset[str]:
 
 
 def _stem(word: str) -> str:
+    if word.endswith("est") and len(word) >= 7:  # warmest, nearest; latest and forest stay
+        return word[:-3]
     for ending in ("ings", "ing", "ies", "es", "ed", "s", "y", "e"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)]

@@ -62,6 +62,10 @@ def test_a_private_api_is_named_with_its_port_and_a_host_alone_once() -> None:
 
 def test_headers_and_bodies_are_told_apart_from_the_query() -> None:
     operation = Operation("POST", "/notes", "Write a note", ("body.text*", "header.X-Team", "draft", "body.tags"))
+    form = Operation("PUT", "/notes/{id}", "", ("id(integer)*", "form.title", "cookie.seen", "author{id}"))
+    assert line(form) == "PUT /notes/{id: integer}?author{id} cookies seen form {title}"
+    assert line(Operation("POST", "/x", "", ("body",))) == "POST /x JSON {}"
+    assert line(Operation("POST", "/x", "", ("body[].name*",))) == "POST /x JSON {[].name*}"
     assert line(Operation("GET", "/x?format=json", "", ("q*",))) == "GET /x?format=json&q*"
     assert line(operation) == "POST /notes?draft headers X-Team JSON {text*, tags} # Write a note"
 

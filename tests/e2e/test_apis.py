@@ -10,29 +10,9 @@ import pytest
 
 from ecoassist.cards.tokens import count_tokens
 from ecoassist.demo.endpoint import ChatRequest, Scripted
+from tests.cards.recall import OPERATIONS
 from tests.e2e.conftest import LOCAL, Command, Serve, prompt, python
 
-THINGS = (
-    "invoice customer order product address payment refund coupon supplier warehouse shipment parcel carrier label tax "
-    "country region currency discount category brand review complaint reply picture movie document template message "
-    "webhook"
-)
-OPERATIONS = [
-    (method, f"/{thing}s{path}", f"{verb} {thing}s")
-    for thing in THINGS.split()
-    for method, path, verb in (
-        ("GET", "", "List all"),
-        ("POST", "", "Make new"),
-        ("GET", "/{id}", "Read one of the"),
-        ("PATCH", "/{id}", "Change one of the"),
-        ("DELETE", "/{id}", "Remove one of the"),
-        ("GET", "/{id}/events", "History of one of the"),
-        ("GET", "/search", "Search the"),
-        ("GET", "/count", "How many there are of the"),
-        ("POST", "/{id}/archive", "Archive one of the"),
-        ("POST", "/{id}/restore", "Restore one of the"),
-    )
-]
 SHOP = "\n".join(
     [
         "[judge]",
@@ -43,8 +23,8 @@ SHOP = "\n".join(
         'host = "shop.example"',
         'card = "The online shop."',
         *(
-            f'[[apis.shop.operations]]\nmethod = "{method}"\npath = "{path}"\nsummary = "{summary}"'
-            for method, path, summary in OPERATIONS
+            f'[[apis.shop.operations]]\nmethod = "{one.method}"\npath = "{one.path}"\nsummary = "{one.summary}"'
+            for one in OPERATIONS
         ),
     ]
 )
