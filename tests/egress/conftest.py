@@ -198,7 +198,7 @@ class Net:
         upstream: ssl.SSLContext | None = None,
         policy: Policy | None = None,
     ) -> Proxy:
-        """A gate that lets all hosts made so far through."""
+        """A gate that lets all hosts made so far through, or what `policy` does."""
         found = {host.name: Override("127.0.0.1", host.tls_port, host.plain_port) for host in self.hosts}
         allowed = tuple(hosts) if hosts is not None else tuple(found)
         policy = policy or Policy(allowed, secrets, read_only, found if overrides else {})
