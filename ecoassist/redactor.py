@@ -15,11 +15,15 @@ T = TypeVar("T")
 
 
 class Redactor:
-    """Knows keys by the names of their variables. Values shorter than SHORTEST_KEY are no keys, and left alone."""
+    """Knows keys by the names of their variables.
+
+    Left alone are values shorter than SHORTEST_KEY, and a name that stands in for its own value: prompts tell names.
+    """
 
     def __init__(self, keys: Iterable[tuple[str, str]] = ()) -> None:
         """`keys`: pairs of name and value."""
-        marks = {value.strip(): f"[{name}]" for name, value in keys if len(value.strip()) >= SHORTEST_KEY}
+        stripped = ((name, value.strip()) for name, value in keys)
+        marks = {value: f"[{name}]" for name, value in stripped if len(value) >= SHORTEST_KEY and value != name}
         self._masks = Masks(tuple(marks.items()), encoded=False) if marks else None
 
     def text(self, text: str) -> str:

@@ -82,6 +82,12 @@ def test_a_value_too_short_to_be_a_key_is_left_alone() -> None:
     assert REDACTOR.text("abc abc") == "abc abc"
 
 
+def test_a_variable_that_holds_its_own_name_has_no_key() -> None:
+    said = 'use os.environ["WEATHER_KEY"]'
+
+    assert Redactor([("WEATHER_KEY", "WEATHER_KEY")]).text(said) == said
+
+
 def test_text_without_a_key_is_the_same_object() -> None:
     for text in ("", "nothing here", "sk-l1ve", "\udc80 half a character", "é" * 99):
         assert REDACTOR.text(text) is text

@@ -93,7 +93,7 @@ def _show(bug: BaseException) -> None:
 
 def _show_aside(raised: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> None:
     """For what ends a thread, or is raised where nobody can catch it."""
-    if raised.exc_value:
+    if raised.exc_value and not isinstance(raised.exc_value, SystemExit):  # that is how a thread may end itself
         _show(raised.exc_value)
 
 

@@ -73,6 +73,11 @@ def test_tracebacks_and_logs_hold_no_key(then: str, tmp_path: Path) -> None:
         assert form not in ran.stdout + ran.stderr
 
 
+def test_a_thread_that_ends_itself_is_no_bug(tmp_path: Path) -> None:
+    ran = run_main("import threading, sys; t = threading.Thread(target=sys.exit); t.start(); t.join()", tmp_path)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
 @pytest.mark.parametrize("code", [0, 1, 5, 124])
 def test_a_command_chooses_its_exit_code(code: int, tmp_path: Path) -> None:
     assert run_main(f"raise typer.Exit({code})", tmp_path).returncode == code
