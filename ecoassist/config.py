@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, V
 
 from . import catalogue
 from .errors import UsageFault
-from .keys import FILE, MODEL_KEYS, Keys
+from .keys import FILE, PROVIDERS, Keys
 from .types import Reach
 
 
@@ -171,12 +171,18 @@ class Config(_Section):
     def variables(self) -> tuple[str, ...]:
         """Those that name keys: of APIs and of models."""
         named = [variable for api in self.apis.values() for variable in api.keys]
-        models = [tier.key for tier in self.tiers if tier.key]
-        if not self.tiers:
-            models = ["OPENAI_API_KEY"]
-        elif not all(tier.key for tier in self.tiers):  # its endpoint decides which of them it is
-            models += MODEL_KEYS
-        return tuple(dict.fromkeys([*named, *models]))
+        models = [self._key_of(tier) for tier in self.tiers] if self.tiers else [PROVIDERS["api.openai.com"]]
+        return tuple(dict.fromkeys([*named, *filter(None, models)]))
+
+    def _key_of(self, tier: TierConfig) -> str | None:
+        """The variable of a tier's key, of one that names none that of its endpoint; None: it needs none."""
+        if tier.key:
+            return tier.key
+        ours = self.environ.get("OPENAI_BASE_URL", "").rstrip("/")
+        if tier.base_url is None or tier.base_url.rstrip("/") == ours:
+            return PROVIDERS["api.openai.com"]
+        host = re.match(r"https?://([^/:]+)", tier.base_url)
+        return PROVIDERS.get(host[1].lower()) if host else None
 
 
 FOREIGN = frozenset({"file", "data", "added", "environ", "keys"})

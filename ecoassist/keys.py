@@ -29,8 +29,15 @@ SECONDS = 30.0
 """How long the keyring may take: a locked one asks the person for its password."""
 MOST = 1 << 20
 """Bytes of the file."""
-MODEL_KEYS = ("OPENAI_API_KEY", "DEEPSEEK_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "OPENROUTER_API_KEY")
-"""Variables of the providers that are known by name."""
+PROVIDERS = {
+    "api.openai.com": "OPENAI_API_KEY",
+    "api.deepseek.com": "DEEPSEEK_API_KEY",
+    "api.groq.com": "GROQ_API_KEY",
+    "api.mistral.ai": "MISTRAL_API_KEY",
+    "openrouter.ai": "OPENROUTER_API_KEY",
+}
+"""Hosts of the model endpoints that are known by name, and the variables of their keys."""
+MODEL_KEYS = tuple(PROVIDERS.values())
 
 Source = Literal["environment", "file", "keyring"]
 Store = Literal["file", "keyring"]

@@ -24,6 +24,7 @@ from .errors import NoModel, UsageFault
 from .models.choose import Choice, Declared, choose
 from .outbox import FolderOutbox
 from .ports import Judge, Model
+from .reach import missing_keys
 from .redactor import Redactor
 from .sandboxes import Sandboxes
 from .session import Session
@@ -61,7 +62,7 @@ def open_session(
     desk, clock = Desk(), clock or Clock()
     outbox = FolderOutbox(config.sandbox.files, lambda text: desk.notice(f"{WARNING}{text}"))
     boxes = Sandboxes(config, desk.notice, tuple(files), unsafe_local=unsafe_local, outbox=outbox, clock=clock)
-    for trouble in config.keys.troubles:
+    for trouble in config.keys.troubles if missing_keys(config) else ():  # else nobody needed the keyring
         desk.notice(f"{WARNING}{trouble}")
     store, redactor = store_of(config), redactor_of(config)
     kernel = StartingKernel(boxes.start, boxes.prepare)

@@ -11,21 +11,30 @@ import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import keyring
 import pytest
 from keyring.backend import KeyringBackend
 
 from ecoassist.config import Config, load
+from ecoassist.demo.endpoint import Endpoint
 from ecoassist.errors import EnvironmentFault, NoModel, UsageFault
-from ecoassist.keys import FILE, MODEL_KEYS, Keys, in_keyring, put, read, remove
+from ecoassist.events import Notice, Stream, Tick
+from ecoassist.keys import FILE, PROVIDERS, Keys, in_keyring, put, read, remove
 from ecoassist.models.choose import DEFAULTS
+from ecoassist.play import play
 from ecoassist.reach import missing_keys, policy_of
 from ecoassist.sandboxes import box_settings
-from ecoassist.wiring import choices_of
+from ecoassist.testing import Recorder
+from ecoassist.wiring import choices_of, open_session
 
 NAME, KEY, OTHER = "WEATHER_KEY", "k3y-of-weather", "0th3r-k3y"
 WEATHER = '[apis.weather]\nhost = "api.weather.example"\nsecret = "WEATHER_KEY"\n'
+
+
+def nothing() -> Stream[None]:
+    yield Tick()
 
 
 class Ring(KeyringBackend):
@@ -130,17 +139,22 @@ def test_the_keyring_is_asked_for_declared_variables_only_and_once_for_each(tmp_
     [
         ("", (NAME, "OPENAI_API_KEY")),
         ('[[tiers]]\nname = "a"\nmodel = "b"\nkey = "MINE"\n', (NAME, "MINE")),
-        ('[[tiers]]\nname = "a"\nmodel = "b"\n', (NAME, *MODEL_KEYS)),
+        ('[[tiers]]\nname = "a"\nmodel = "b"\n', (NAME, "OPENAI_API_KEY")),
+        ('[[tiers]]\nname = "a"\nmodel = "b"\nbase_url = "https://api.mistral.ai/v1"\n', (NAME, "MISTRAL_API_KEY")),
+        ('[[tiers]]\nname = "a"\nmodel = "b"\nbase_url = "http://gpu.lan:8000/v1/"\n', (NAME, "OPENAI_API_KEY")),
+        ('[[tiers]]\nname = "a"\nmodel = "b"\nbase_url = "http://127.0.0.1:11434/v1"\n', (NAME,)),
+        ('[[tiers]]\nname = "a"\nmodel = "b"\nbase_url = "no address"\n', (NAME,)),
     ],
 )
 def test_declared_are_the_variables_of_apis_and_of_models(
     tmp_path: Path, tiers: str, declared: tuple[str, ...]
 ) -> None:
-    assert config(tmp_path, tiers + WEATHER).variables == declared
+    settings = config(tmp_path, tiers + WEATHER, OPENAI_BASE_URL="http://gpu.lan:8000/v1")
+    assert settings.variables == declared
 
 
-def test_every_known_provider_s_variable_may_be_asked_of_the_keyring() -> None:
-    assert set(MODEL_KEYS) == {provider.key_name for provider in DEFAULTS}
+def test_the_key_of_every_known_provider_may_be_asked_of_the_keyring() -> None:
+    assert {urlsplit(one.base_url).hostname: one.key_name for one in DEFAULTS} == PROVIDERS
 
 
 def test_iteration_goes_over_the_declared_keys_that_are_set_and_shows_no_value(tmp_path: Path, added: Path) -> None:
@@ -181,6 +195,18 @@ def test_a_broken_keyring_is_a_notice_without_the_key_and_is_not_asked_again(tmp
     assert KEY not in trouble
     with pytest.raises(NoModel, match=r"MINE is not set.*the keyring does not work"):
         choices_of(config(tmp_path, '[[tiers]]\nname = "a"\nmodel = "b"\nkey = "MINE"\n'))
+
+
+def test_a_keyring_that_nobody_needed_is_no_news(tmp_path: Path, ring: Ring) -> None:
+    ring.fails = True
+    with Endpoint({"only": []}) as endpoint:
+        text = f'[[tiers]]\nname = "a"\nmodel = "only"\nbase_url = "{endpoint.url}"\n'
+        data = str(tmp_path / "data")
+        for more, warned in (("", False), (WEATHER, True)):
+            with open_session(config(tmp_path, text + more, ECOASSIST_DATA=data), unsafe_local=True) as session:
+                play(session.desk.merge(nothing(), lambda: None), [recorder := Recorder()])
+            told = [event.text for event in recorder.events if isinstance(event, Notice)]
+            assert any("the keyring does not work" in text for text in told) is warned
 
 
 def test_a_locked_keyring_holds_nobody_up_for_longer_than_its_time(ring: Ring) -> None:

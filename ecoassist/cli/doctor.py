@@ -88,6 +88,7 @@ def _apis(config: Config) -> list[str]:
         f"ok  API {api.name}: {api.host}" + (f", key {api.variable}" if api.variable else "") for api in apis_of(config)
     ]
     lines += [f"    API {name} is off: {variable} is not set" for name, variable in missing_keys(config).items()]
+    lines += [f"    {trouble}" for trouble in config.keys.troubles]
     lines += [f"ok  host {host}" for host in config.network.hosts if policy.reach != "none"]
     return lines if lines[1:] or policy.reach != "allowlist" else [*lines, "    no API is enabled"]
 
