@@ -90,8 +90,8 @@ class Sandboxes:
         self._policy = policy_of(config)
         self.attached = tuple(self._without_keys(file) for file in files)
         """What the person attached, without keys."""
-        listing = (Attachment(LISTING, cards.listing(self.apis).encode()),) if self.listing else ()
-        self.files = (*self.attached, *listing)
+        listing = [Attachment(LISTING, cards.listing(self.apis).encode())] if self.listing else []
+        self.files = (*self.attached, *map(self._without_keys, listing))
         """What code finds in its working directory."""
         self.reach = "" if unsafe_local else summary(self._policy)
         """The policy of the network in a few words; empty where nothing enforces one."""

@@ -211,3 +211,12 @@ def test_a_private_api_on_this_machine_is_not_taken_for_the_sandbox_itself(tmp_p
 
     assert without("http://10.0.0.1:8001") == {}
     assert without("http://127.0.0.1:8001") == dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,0.0.0.0,::1")
+
+
+def test_the_listing_of_operations_holds_no_key_that_a_card_holds(tmp_path: Path) -> None:
+    text = WEATHER.replace('"forecast, rain"', f'"""{KEY}\n' + "rain and snow\n" * 200 + '"""')
+    boxes = Sandboxes(config(tmp_path, text, WEATHER_KEY=KEY), print, ())
+    (listing,) = boxes.files
+    assert boxes.listing == repr(listing.name) == "'.apis.txt'"
+    assert b"rain and snow" in listing.content
+    assert KEY.encode() not in listing.content

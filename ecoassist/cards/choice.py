@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ecoassist.types import Api
 
-from .lines import card, head, line, names
+from .lines import card, card_lines, head, line, names
 from .ranking import Ranked, matter, rank
 from .tokens import count_tokens
 from .words import EVERYDAY, words
@@ -23,6 +23,8 @@ TAIL, MARKS, COUNT = 90, 12, 10
 an API's operations are shown."""
 FAINT = 0.25
 """What scores less than this part of the best has little to do with the question."""
+LEAST = 8
+"""Tokens that no operation does with less."""
 NAMES = 4
 """The part of the budget that names of other APIs may take: one in so many."""
 Choice = tuple[tuple[Api, ...], tuple[Api, ...]]
@@ -38,7 +40,7 @@ def choose(query: str, apis: Sequence[Api], budget: int) -> Choice:
     near = list(dict.fromkeys(one.api for one in ranked if one.score and one.score >= least))
     far = [number for number in range(len(apis)) if number not in near]
     room = budget - TAIL
-    wholes = [_whole(api) for api in apis]
+    wholes = [_whole(api, budget) for api in apis]
     if sum(wholes) <= room and sum(wholes[number] for number in far) <= SHORT_CARDS:
         return tuple(_counted(apis[number]) for number in (*near, *far)), ()
     named = [apis[number] for number in far]
@@ -49,7 +51,12 @@ def choose(query: str, apis: Sequence[Api], budget: int) -> Choice:
 
 def hides(apis: Sequence[Api]) -> bool:
     """Whether there are so many that a prompt may leave some out."""
-    return sum(map(_whole, apis)) > SHORT_CARDS
+    left = SHORT_CARDS
+    for api in apis:
+        left -= _whole(api, left)
+        if left < 0:
+            return True
+    return False
 
 
 def demanded(query: str, apis: Sequence[Api]) -> tuple[Api, ...]:
@@ -74,6 +81,8 @@ def _filled(apis: Sequence[Api], ranked: Sequence[Ranked], room: int, reserved: 
     shown: dict[int, Api] = {}
     left = room - reserved
     for one in ranked:
+        if left < LEAST:
+            break
         api, known = apis[one.api], shown.get(one.api)
         if one.operation is None:
             grown = _trimmed(api, left)
@@ -99,10 +108,14 @@ def _trimmed(api: Api, room: int) -> Api:
     return replace(api, card=kept)
 
 
-def _whole(api: Api) -> int:
-    """Tokens of its head and its card."""
-    said = card(api)
-    return count_tokens(head(api)) + 1 + (count_tokens(said) + MARKS if said else 0) + (COUNT if api.operations else 0)
+def _whole(api: Api, enough: int | None = None) -> int:
+    """Tokens of its head and its card, counted until there are more than `enough`."""
+    counted = count_tokens(head(api)) + 1 + (COUNT if api.operations else 0)
+    for number, said in enumerate(card_lines(api)):
+        counted += count_tokens(said) + 1 + (0 if number else MARKS)
+        if enough is not None and counted > enough:
+            break
+    return counted
 
 
 def _counted(api: Api, known: int = 0) -> Api:

@@ -35,10 +35,15 @@ def head(api: Api) -> str:
 
 def card(api: Api) -> str:
     """What it is for, then its operations, one on each line; empty where nothing is known. Foreign."""
-    if not api.operations:
-        return _text(api.card, MAX_CARD)
-    purpose = _text(api.card, MAX_PURPOSE)
-    return "\n".join([*([purpose] if purpose else []), *(line(operation) for operation in api.operations)])
+    return "\n".join(card_lines(api))
+
+
+def card_lines(api: Api) -> Iterator[str]:
+    """The same, piece by piece."""
+    if said := _text(api.card, MAX_PURPOSE if api.operations else MAX_CARD):
+        yield said
+    for operation in api.operations:
+        yield line(operation)
 
 
 def line(operation: Operation, most: int = MAX_LINE) -> str:
@@ -180,8 +185,9 @@ def _text(text: str, most: int) -> str:
 
 def _harmless(text: str) -> str:
     """Without control characters, and without what would close a data mark."""
-    shown = "".join(character if character.isprintable() or character == "\n" else " " for character in text)
-    return re.sub(r"(?:<\s*)+(?=/)", "", shown)
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() or character == "\n" else " " for character in text)
+    return re.sub(r"(?:<\s*)+(?=/)", "", text) if "<" in text else text
 
 
 def _cut(text: str, most: int) -> str:
