@@ -26,7 +26,11 @@ class Book:
         self.folder = folder
 
     def __contains__(self, name: str) -> bool:
-        return bool(FIT.fullmatch(name)) and self._file(name).exists()
+        """Also under a name that a person gave to a file of their own, but no way leads out of the folder."""
+        try:
+            return f"{name}.json" in os.listdir(self.folder)
+        except OSError:
+            return False
 
     def add(self, name: str, settings: Mapping[str, object], *, replace: bool = False) -> Path:
         """Keeps the settings of an API; returns their file.
@@ -44,7 +48,7 @@ class Book:
             if replace:
                 os.replace(written, file)
             else:
-                os.link(written, file)  # unlike a renaming it fails where the name is taken, whoever took it just now
+                _place(written, file)
         except FileExistsError:
             raise UsageFault(
                 f"there is an API {name!r} already", f"see: ecoassist api show {name}; --force replaces it"
@@ -92,6 +96,17 @@ class Book:
             Path(path).unlink(missing_ok=True)
             raise
         return path
+
+
+def _place(written: str, file: Path) -> None:
+    """Raises FileExistsError where the name is taken, even if only just now: a renaming would not."""
+    try:
+        os.link(written, file)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        file.open("x").close()
+        os.replace(written, file)
 
 
 def check_name(name: str) -> str:

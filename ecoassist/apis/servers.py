@@ -14,6 +14,7 @@ from .tree import Tree, checked
 HOST = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*"
 )
+LOOPBACK = re.compile(r"(?:.*\.)?localhost|127(?:\.[0-9]+){1,3}|0\.0\.0\.0|::1|::")
 OTHERWISE = "say where it is: --url https://HOST/BASE"
 
 
@@ -76,6 +77,8 @@ class Servers:
 def check_base(url: str, *, private: bool, shown: str = "") -> str:
     """`url` as an API's base: http only where it is private. Raises UsageFault for what the gate could never open."""
     shown = shown or url
+    if not (url.isascii() and url.isprintable()) or " " in url.strip():
+        raise UsageFault(f"{shown} is not a URL", OTHERWISE)
     try:
         parts = urlsplit(url.strip())
         host, port = (parts.hostname or "").removesuffix("."), parts.port
@@ -88,6 +91,11 @@ def check_base(url: str, *, private: bool, shown: str = "") -> str:
         raise UsageFault(f"the server {shown} says no host: {where}" if not host else f"{shown}: {where}", OTHERWISE)
     if parts.username is not None or parts.query or parts.fragment:
         raise UsageFault("a base URL holds no user name, password, query or fragment", OTHERWISE)
+    if LOOPBACK.fullmatch(host):
+        raise UsageFault(
+            f"inside the sandbox {host} is the sandbox itself",
+            'give this machine another name: --url http://NAME:PORT, and [network] addresses = {"NAME" = "127.0.0.1"}',
+        )
     if not HOST.fullmatch(host) and not (private and ":" in host):
         raise UsageFault(f"{shown} names no host", OTHERWISE)
     if not private:

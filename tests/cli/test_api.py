@@ -115,6 +115,7 @@ def test_a_private_api_may_have_a_port_and_plain_http(api: Run, config: Path) ->
             "--place bearer,bearer",
         ),
         (["--url", "http://10.1.2.3:8080"], "not a public host", "--private"),
+        (["--private", "--url", "http://localhost:8080"], "the sandbox itself", "addresses"),
         (["--url", "https://h.example:8443"], "usual port", "--private"),
         (["--url", "https://h.example/?key=1"], "query", "--url"),
         (["--url", "h.example"], "no host", "--url"),
@@ -201,13 +202,14 @@ def test_a_document_at_a_url_gives_a_relative_server_its_host(api: Run, config: 
     document = as_bytes(minimal(servers=[{"url": "/v3"}]))
     with serving({"/docs/openapi.json": (200, document)}) as (port, _):
         source = f"http://127.0.0.1:{port}/docs/openapi.json"
-        ran = api("add", "mine", "--openapi", source, "--private")
+        itself = api("add", "mine", "--openapi", source, "--private")
+        assert itself.returncode == 2
+        assert "127.0.0.1 is the sandbox itself" in itself.stderr
+        assert "addresses" in itself.stderr
+        ran = api("add", "mine", "--openapi", source, "--host", "mine.example")
         assert ran.returncode == 0, ran.stderr
-        assert kept(config, "mine")["url"] == f"http://127.0.0.1:{port}/v3"
+        assert kept(config, "mine")["url"] == "https://mine.example/v3"
         assert kept(config, "mine")["document"] == source
-        public = api("add", "other", "--openapi", source)
-        assert public.returncode == 2
-        assert "--private" in public.stderr
         missing = api("add", "other", "--openapi", f"http://127.0.0.1:{port}/none")
         assert missing.returncode == 3
         assert "answered 404" in missing.stderr
@@ -339,6 +341,15 @@ def test_an_added_api_is_removed_and_one_of_the_configuration_names_its_file(api
     ran = api("rm", "open-meteo")
     assert ran.returncode == 2
     assert "not switched on" in ran.stderr
+
+
+def test_a_file_that_a_person_put_there_is_removed_under_its_name(api: Run, config: Path) -> None:
+    folder = config.with_suffix(".d")
+    folder.mkdir()
+    (folder / "My API.json").write_text('{"host": "h.example"}')
+    assert "My API" in api("list").stdout
+    assert api("rm", "My API").returncode == 0
+    assert list(folder.iterdir()) == []
 
 
 def test_a_damaged_file_is_named_by_every_command_and_can_be_removed(api: Run, config: Path) -> None:
