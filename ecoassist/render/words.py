@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 
+from ecoassist import catalogue
 from ecoassist.types import Access, CellResult, CellStatus, End, Example, Outcome, Saved, Spending, Verdict
 
 from .plain import one_line, plain
@@ -120,8 +121,16 @@ def escalated(tier: str, verdict: Verdict, to: str) -> str:
 
 def blocked(accesses: Iterable[Access]) -> tuple[str, ...]:
     """One line for each thing that the network refused: the first ones."""
-    refused = dict.fromkeys(f"blocked: {one_line(a.host)}: {one_line(a.refused)}" for a in accesses if a.refused)
+    refused = dict.fromkeys(
+        f"blocked: {one_line(a.host)}: {one_line(a.refused)}{_remedy(a)}" for a in accesses if a.refused
+    )
     return _first(tuple(refused), BLOCKED, "blocked: {} more")
+
+
+def _remedy(access: Access) -> str:
+    """The command that would enable the API of a blocked host, where we ship its description."""
+    name = catalogue.hosts().get(access.host) if access.blocked else None
+    return f"; ecoassist api add {name} enables it" if name else ""
 
 
 def accesses(made: Iterable[Access]) -> tuple[str, ...]:

@@ -84,7 +84,7 @@ class Clock:
 class Shown:
     """A sink, and what it wrote to both streams."""
 
-    def __init__(self, tty: bool, width: int, colour: bool, verbose: bool, header: str) -> None:
+    def __init__(self, tty: bool, width: int, colour: bool, verbose: bool, header: str, network: str) -> None:
         self.err: io.StringIO = Screen() if tty else io.StringIO()
         self.out: io.StringIO = Screen() if tty else io.StringIO()
         self.console: Console = StderrConsole(
@@ -97,7 +97,7 @@ class Shown:
             emoji=False,
             _environ={"TERM": "xterm"},
         )
-        self.sink = ConsoleSink(self.console, self.out, verbose=verbose, header=header, clock=Clock())
+        self.sink = ConsoleSink(self.console, self.out, verbose=verbose, header=header, network=network, clock=Clock())
 
     def play(self, events: Sequence[Event]) -> Shown:
         for event in events:
@@ -126,8 +126,9 @@ def show() -> Show:
         colour: bool = False,
         verbose: bool = False,
         header: str = "",
+        network: str = "",
     ) -> Shown:
-        return Shown(tty, width, colour, verbose, header).play(events)
+        return Shown(tty, width, colour, verbose, header, network).play(events)
 
     return show
 

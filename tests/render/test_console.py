@@ -179,6 +179,11 @@ def test_the_status_line_follows_the_text_that_arrives(show: Show) -> None:
     assert shown.progress == before
 
 
+def test_the_status_line_names_the_policy_of_the_network(show: Show) -> None:
+    shown = show([AttemptStarted("cheap"), Tick()], tty=True, network="open")
+    assert shown.progress.endswith("cheap · network: open · 0 s\x1b[0K")
+
+
 def test_a_retry_drops_the_text_that_will_be_sent_again(show: Show) -> None:
     events = [AttemptStarted("cheap"), TextDelta("half a"), Notice("again", "warning", drop_live=True), Tick()]
     assert "half" not in show(events, tty=True).progress.rsplit("\r", 1)[-1]
@@ -264,6 +269,16 @@ def test_a_question_to_the_person_stands_apart(show: Show) -> None:
     events = [AttemptStarted("cheap"), Tick(), Asked(Question("verdict", "It rains.", ("yes", "no")))]
     assert show(events, tty=True).progress.endswith("\r\x1b[2K\nIt rains.\n\n")
     assert show([Answered(None), Answered("yes")]).progress == "(no answer)\n"
+
+
+def test_a_host_that_is_asked_about_is_left_to_whoever_asks_and_is_no_answer(show: Show, solved: list[Event]) -> None:
+    asked = Asked(Question("host", "\x1b[2Jevil.example", ("once", "session", "always", "no")))
+    assert "evil" not in show([asked], tty=True).progress
+    last = solved[-1]
+    assert isinstance(last, Finished)
+    assert last.outcome.answer
+    same = Asked(Question("host", last.outcome.answer.text, ("once", "no")))
+    assert show([*solved[:-1], same, last], tty=True).answer == ANSWER
 
 
 @pytest.mark.parametrize("kind", typing.get_args(Event))

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from ecoassist import catalogue
 from ecoassist.render import words
 from ecoassist.types import (
     Access,
@@ -188,6 +189,13 @@ def test_every_bad_end_of_a_cell_has_words(status: CellStatus) -> None:
 
 def test_what_was_blocked_is_said_once() -> None:
     assert words.blocked((REFUSED, FOUND, REFUSED)) == ("blocked: evil.example: not on the allow-list",)
+
+
+def test_a_blocked_host_of_the_catalogue_is_said_with_the_command_that_enables_it() -> None:
+    host, name = next(iter(catalogue.hosts().items()))
+    blocked = Access(host, "GET", refused="not listed", blocked=True)
+    assert words.blocked((blocked,)) == (f"blocked: {host}: not listed; ecoassist api add {name} enables it",)
+    assert words.blocked((replace(blocked, blocked=False),)) == (f"blocked: {host}: not listed",)
 
 
 @pytest.mark.parametrize(
