@@ -6,6 +6,7 @@ them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -71,7 +72,7 @@ class Book:
 
     def remember(self, host: str) -> bool:
         """Keeps a host that a person opened for good, as an API without a key. False: it is there already."""
-        name = host if FIT.fullmatch(host) else host[:64].rstrip(".-_")
+        name = host if FIT.fullmatch(host) else _short(host)
         if name in self:
             return False
         self.add(name, {"host": host})
@@ -96,6 +97,11 @@ class Book:
             Path(path).unlink(missing_ok=True)
             raise
         return path
+
+
+def _short(host: str) -> str:
+    """A name for a host that is too long to be one, or begins with an underscore; another host's is another."""
+    return f"{host.strip('._-')[:50].rstrip('._-')}-{hashlib.sha256(host.encode()).hexdigest()[:12]}"
 
 
 def _place(written: str, file: Path) -> None:

@@ -187,10 +187,11 @@ def test_a_host_that_is_remembered_is_an_api_without_a_key(book: Book, file: Pat
     assert load(file, environ={}).apis["data.example.com"].host == "data.example.com"
 
 
-def test_a_host_with_a_long_name_is_remembered_whole(book: Book, file: Path) -> None:
-    host = f"{'a' * 63}.{'b' * 60}.example"
-    assert book.remember(host)
-    assert [api.host for api in load(file, environ={}).apis.values()] == [host]
+def test_hosts_whose_names_are_no_names_of_apis_are_remembered_whole_and_apart(book: Book, file: Path) -> None:
+    hosts = {f"{'a' * 63}.{'b' * 60}.example", f"{'a' * 63}.{'b' * 60}.other", "_dmarc.example", "dmarc.example"}
+    assert all(map(book.remember, hosts))
+    assert not any(map(book.remember, hosts))
+    assert {api.host for api in load(file, environ={}).apis.values()} == hosts
 
 
 @pytest.mark.parametrize("name", ["config.toml", "config", "my.d"])
