@@ -29,6 +29,9 @@ class Delivery:
     def __init__(self, client: Wire, limits: Limits, tally: Tally, recording: Recording | None = None) -> None:
         self._client, self._limits, self._tally, self._recording = client, limits, tally, recording
         self._chunked = False
+        self._unsent: list[h11.Event] = []
+        self._size = 0
+        """Bytes of body in it."""
 
     async def begin(self, status: int, reason: bytes, headers: Headers) -> None:
         """`headers`: with a content-length only if it is that of the body."""
@@ -39,17 +42,27 @@ class Delivery:
         self._chunked = unframed and self._tally.method != "HEAD" and (http.their_http_version or b"1.1") >= b"1.1"
         if http.they_are_waiting_for_100_continue:
             headers = (*headers, (b"connection", b"close"))  # nobody can tell whether the body will still be sent
-        await self._client.send(h11.Response(status_code=status, headers=list(headers), reason=reason))
+        self._unsent = [h11.Response(status_code=status, headers=list(headers), reason=reason)]
 
     async def piece(self, data: bytes) -> None:
-        """Goes out at once: the next one may be long in coming."""
+        """Goes out with those that are at hand: at the next flush(), and when they are many."""
         if data:
             if self._recording:
                 self._recording.feed(data)
-            await self._client.send(h11.Data(data=data))
+            self._unsent.append(h11.Data(data=data))
+            self._size += len(data)
+            if self._size >= _PIECE:
+                await self.flush()
+
+    async def flush(self) -> None:
+        """Sends what is there. Due before every wait for the host: its next piece may be long in coming."""
+        if self._unsent:
+            unsent, self._unsent, self._size = self._unsent, [], 0
+            await self._client.send(*unsent)
 
     async def end(self, trailers: Headers = ()) -> None:
-        await self._client.send(h11.EndOfMessage(headers=list(trailers) if self._chunked else []))
+        self._unsent.append(h11.EndOfMessage(headers=list(trailers) if self._chunked else []))
+        await self.flush()
         if self._recording and not trailers:
             self._recording.complete()
 
@@ -75,19 +88,31 @@ async def relay(
     headers = response_headers(headers, rewritten=masks is not None and not bodiless)
     await delivery.begin(response.status_code, reason, headers)
     stream = MaskedStream(masks) if masks else None
-    while data := await call.piece():
-        for part in _decoded(decoder, data):
-            tally.size += len(part)
-            if tally.size > limits.response_body:
-                raise Refused(502, f"the response is larger than {limits.response_body} bytes")
-            if decoder and tally.size > max(limits.unpacked, limits.expansion * call.received):
-                raise Refused(502, f"the response unpacks to more than {limits.expansion} times its size")
-            await delivery.piece(stream.feed(part) if stream else part)
-    _ended(decoder)
+    try:
+        while data := await _piece(call, delivery):
+            for part in _decoded(decoder, data):
+                tally.size += len(part)
+                if tally.size > limits.response_body:
+                    raise Refused(502, f"the response is larger than {limits.response_body} bytes")
+                if decoder and tally.size > max(limits.unpacked, limits.expansion * call.received):
+                    raise Refused(502, f"the response unpacks to more than {limits.expansion} times its size")
+                await delivery.piece(stream.feed(part) if stream else part)
+        _ended(decoder)
+    except Refused:
+        await delivery.flush()  # whether it comes early or late, code sees the same: a response that breaks off
+        raise
     if stream:
         await delivery.piece(stream.end())
     last = trailers(call.trailers)
     await delivery.end(_covered(masks, last) if masks else last)
+
+
+async def _piece(call: Call, delivery: Delivery) -> bytes:
+    """Empty at the end. Nothing is kept from the client while the host is waited for."""
+    if (data := call.at_hand()) is None:
+        await delivery.flush()
+        data = await call.piece()
+    return data
 
 
 def _covered(masks: Masks, headers: Headers) -> Headers:

@@ -103,6 +103,17 @@ class Call:
                 if self._sent == sent:  # a long body on its way out is no silence
                     raise
 
+    def at_hand(self) -> bytes | None:
+        """What piece() would return, if it is here already; None where the host has to be waited for."""
+        assert self._wire, "ask() comes first"
+        try:
+            event = self._wire.at_hand()
+        except h11.RemoteProtocolError as error:
+            raise self._failed(error) from None
+        if isinstance(event, h11.EndOfMessage):
+            return self._end(event)
+        return bytes(event.data) if isinstance(event, h11.Data) and event.data else None
+
     async def piece(self) -> bytes:
         """The next piece of the body; empty at its end, after which the connection is kept if the host agrees."""
         try:
@@ -111,6 +122,9 @@ class Call:
                     return bytes(event.data)
         except (OSError, h11.RemoteProtocolError) as error:
             raise self._failed(error) from None
+        return self._end(event)
+
+    def _end(self, event: h11.EndOfMessage) -> bytes:
         self.trailers = tuple(event.headers)
         wire, self._wire = self._wire, None
         assert wire

@@ -129,6 +129,11 @@ class Wire:
                     return event, before[: len(before) - len(self.http.trailing_data[0])]
                 await self._more(self.idle)
 
+    def at_hand(self) -> h11.Event | None:
+        """What receive() would return without waiting."""
+        event = self.http.next_event()
+        return event if isinstance(event, h11.Event) else None
+
     async def receive(self) -> h11.Event:
         while not isinstance(event := self.http.next_event(), h11.Event):
             if event is h11.PAUSED:
