@@ -116,7 +116,7 @@ async def _piece(call: Call, delivery: Delivery) -> bytes:
 
 
 def _covered(masks: Masks, headers: Headers) -> Headers:
-    return tuple((name, masks.cover(value)) for name, value in headers)
+    return tuple((masks.cover(name), masks.cover(value)) for name, value in headers)
 
 
 def _decoder(headers: Headers, limit: int) -> Decoder | None:

@@ -149,8 +149,8 @@ class Net:
         if context["message"] != "Error on transport creation for incoming connection":
             self.troubles.append(str(context))
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+    def run(self, work: Coroutine[Any, Any, T], seconds: float = 30) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(seconds)
 
     def listen(self, handler: Handler, context: ssl.SSLContext | None = None) -> int:
         async def handled(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
