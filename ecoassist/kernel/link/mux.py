@@ -43,7 +43,7 @@ class Mux:
                  What it leaves open is closed. None: such connections are refused.
     `stall`      seconds after which `files` gives up a sandbox that passes nothing on.
 
-    Safe from any thread. Holds at most 304 channels with a window of 256 KB each; a peer that breaks the protocol loses
+    Safe from any thread. Holds at most 352 channels with a window of 256 KB each; a peer that breaks the protocol loses
     the link.
     """
 
