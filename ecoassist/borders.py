@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .config import Config
+from .egress.proxies import Proxies
 from .events import Stream
 from .keys import MODEL_KEYS
 from .ports import Model, Store
@@ -13,11 +14,13 @@ from .types import Entry, Example, Message, Reply, Solution
 
 
 def redactor_of(config: Config) -> Redactor:
-    """Knows the keys of all tiers and APIs, and those that models are asked with where nothing is configured.
+    """Knows the keys of all tiers and APIs, those that models are asked with where nothing is
+    configured, and the passwords of this machine's proxies.
 
     Raises UsageFault where keys cannot be read.
     """
-    return Redactor({**keys_of(config), **config.keys.held()}.items())
+    of_proxies = (("PROXY_PASSWORD", password) for password in Proxies.of(config.environ).passwords)
+    return Redactor([*keys_of(config).items(), *config.keys.held().items(), *of_proxies])
 
 
 def keys_of(config: Config) -> dict[str, str]:

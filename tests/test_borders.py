@@ -168,3 +168,11 @@ def test_a_price_is_no_text() -> None:
     price = Price(1, 2)
 
     assert REDACTOR.value(price) is price
+
+
+def test_the_passwords_of_this_machines_proxies_are_redacted() -> None:
+    redactor = redactor_of(Config(environ={"https_proxy": "http://me:hidden%2Dpassword@proxy.example.net:3128"}))
+
+    assert redactor.text("407 from me:hidden%2Dpassword, or hidden-password") == (
+        "407 from me:[PROXY_PASSWORD], or [PROXY_PASSWORD]"
+    )

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import h11
 
 from .policy import Door, Policy
-from .proxies import Hop, Proxies
+from .proxies import Hop, Proxies, Unusable
 from .race import Streams, reached, secured
 from .resolve import Resolver, public
 from .trust import unfit, words
@@ -50,6 +50,8 @@ class Dialer:
         try:
             async with asyncio.timeout(self._limits.connect):
                 return await self._open(door)
+        except Unusable as error:
+            raise Refused(502, str(error)) from None
         except ssl.SSLCertVerificationError as error:
             raise Refused(502, f"the certificate of {host} is not valid: {unfit(error)}") from None
         except TimeoutError:

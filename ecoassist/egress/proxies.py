@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from .wire import Refused
-
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 """Each also in lower case, which comes first."""
 _PORTS = {"http": 80, "https": 443}
+
+
+class Unusable(ValueError):
+    """What is named is no proxy that can be used. The reason is for the code in the sandbox to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Proxies:
     def hop(self, host: str, port: int, addresses: Sequence[str], *, tls: bool) -> Hop | None:
         """The proxy on the way to a host; None for the direct way. `addresses`: of the host, as far as they are known.
 
-        Raises Refused for a proxy that cannot be used.
+        Raises Unusable for a proxy that cannot be used.
         """
         url = self.https if tls else self.http
         return _parsed(url) if url and not self._bypassed(host, port, addresses) else None
@@ -73,10 +75,10 @@ def _parsed(url: str) -> Hop:
     except ValueError:
         host = port = None
     if not host:
-        raise Refused(502, "the proxy in this machine's environment is not a URL")
+        raise Unusable("the proxy in this machine's environment is not a URL")
     if parts.scheme not in _PORTS:
         kind = "a SOCKS proxy" if parts.scheme.startswith("socks") else "a proxy of another kind"
-        raise Refused(502, f"this machine's environment names {kind}; only http:// and https:// proxies are supported")
+        raise Unusable(f"this machine's environment names {kind}; only http:// and https:// proxies are supported")
     return Hop(host, port or _PORTS[parts.scheme], parts.scheme == "https", _authorization(parts))
 
 

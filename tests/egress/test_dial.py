@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from ecoassist.egress.ca import SessionCA
 from ecoassist.egress.dial import Dialer
 from ecoassist.egress.policy import Door, Policy, Service
-from ecoassist.egress.proxies import Proxies
+from ecoassist.egress.proxies import Proxies, Unusable
 from ecoassist.egress.race import STAGGER, interleaved, reached
 from ecoassist.egress.resolve import Resolver
 from ecoassist.egress.trust import verifying
@@ -566,5 +566,5 @@ def test_the_password_of_a_proxy_is_known_to_those_who_hide_it_and_shown_nowhere
 
 @pytest.mark.parametrize("url", ["http://[::1", "http://proxy:port", "http://"])
 def test_what_is_no_url_is_no_proxy(url: str) -> None:
-    with pytest.raises(Refused, match="is not a URL"):
+    with pytest.raises(Unusable, match="is not a URL"):
         Proxies("", url, "").hop(NAME, 443, (), tls=True)
