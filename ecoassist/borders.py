@@ -19,8 +19,13 @@ def redactor_of(config: Config) -> Redactor:
 
     Raises UsageFault where keys cannot be read.
     """
+    return Redactor([*keys_of(config).items(), *held(config)])
+
+
+def held(config: Config) -> list[tuple[str, str]]:
+    """Names and values of what this process holds by now; nothing is read for that."""
     of_proxies = (("PROXY_PASSWORD", password) for password in Proxies.of(config.environ).passwords)
-    return Redactor([*keys_of(config).items(), *config.keys.held().items(), *of_proxies])
+    return [*config.keys.held().items(), *of_proxies]
 
 
 def keys_of(config: Config) -> dict[str, str]:

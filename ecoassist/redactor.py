@@ -109,15 +109,17 @@ class _Live:
             self._held.pop("", None)
         elif not isinstance(event, Notice | Asked | Answered | Tick):
             yield from self.flush()
+        answer = yield self._redactor.value(event)
         if self._stopped and isinstance(event, FLEETING):
             stop, self._stopped = self._stopped, None
             raise stop
-        return (yield self._redactor.value(event))
+        return answer
 
     def flush(self) -> Stream[None]:
         """All that was held back."""
         while self._held:
-            name, stream = self._held.popitem()
+            name = next(iter(self._held))  # in the order in which they began
+            stream = self._held.pop(name)
             if text := _decoded(stream.end()):
                 try:
                     yield _piece_of(name, text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
@@ -58,7 +58,7 @@ class _Loaded:
     """The configuration that was loaded last; before that, no key is known."""
 
     config: Config | None = None
-    held: Mapping[str, str] = {}
+    held: Sequence[tuple[str, str]] = ()
     redactor: Redactor | None = None
 
 
@@ -76,11 +76,15 @@ def redacted_values(record: dict[str, JSON]) -> dict[str, JSON]:
 
 def _redactor() -> Redactor | None:
     """Asks for no key: what was not read cannot be told, and an error must not wait for a keyring."""
-    held = _Loaded.config.keys.held() if _Loaded.config else {}
-    if held != _Loaded.held:
+    if not _Loaded.config:
+        return None
+    from ecoassist.borders import held
+
+    now = held(_Loaded.config)
+    if now != _Loaded.held:
         from ecoassist.redactor import Redactor
 
-        _Loaded.held, _Loaded.redactor = held, Redactor(held.items())
+        _Loaded.held, _Loaded.redactor = now, Redactor(now)
     return _Loaded.redactor
 
 
@@ -142,7 +146,11 @@ def _guard_log() -> None:
 
     class Redacting(logging.Formatter):
         def format(self, record: logging.LogRecord) -> str:
-            return redacted(super().format(record))
+            try:
+                text = super().format(record)
+            except Exception:  # noqa: BLE001 - logging would show what does not fit together as it is
+                text = f"{record.msg} {record.args}"
+            return redacted(text)
 
     if logging.lastResort:
         logging.lastResort.setFormatter(Redacting())

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from types import FrameType
 from typing import Annotated
@@ -38,6 +39,7 @@ app.add_typer(kernel.app, name="kernel")
 
 GONE = 141
 """128 + SIGPIPE, as a shell counts it."""
+INTERRUPTED = 130
 INTERNAL = 70
 """EX_SOFTWARE of sysexits.h."""
 ENVIRONMENT = 3
@@ -63,8 +65,9 @@ def _options(
 def main(app: Callable[[], object] = app) -> None:
     """Runs one command. A bug ends with its traceback and exit code 70, never with a code that means something else."""
     _open_streams()
-    hooks = threading.excepthook, sys.unraisablehook
+    hooks = threading.excepthook, sys.unraisablehook, warnings.showwarning
     threading.excepthook = sys.unraisablehook = _show_aside
+    warnings.showwarning = _show_warning
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
     gc.disable()  # imports make no garbage, but many objects: looking through them takes 0.1 s; imported() enables it
@@ -73,14 +76,16 @@ def main(app: Callable[[], object] = app) -> None:
     except SystemExit as end:
         # typer ends with 1 when whoever read us is gone; here that would mean: not solved
         sys.exit(GONE if isinstance(end.__context__, BrokenPipeError) else end.code)
-    except Exception as error:  # noqa: BLE001 - the outermost border
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BaseException as error:  # noqa: BLE001 - the outermost border; cancellations and groups are no Exception
         if isinstance(error, OSError) and error.errno in FULL:
             sys.stderr.write(f"ecoassist: cannot write: {error.strerror}\n  make room, then try again\n")
             sys.exit(ENVIRONMENT)
         _show(error)
         sys.exit(INTERNAL)
     finally:
-        threading.excepthook, sys.unraisablehook = hooks
+        threading.excepthook, sys.unraisablehook, warnings.showwarning = hooks
         gc.freeze()  # the end of the process need not look through them either
 
 
@@ -95,6 +100,18 @@ def _show_aside(raised: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> No
     """For what ends a thread, or is raised where nobody can catch it."""
     if raised.exc_value and not isinstance(raised.exc_value, SystemExit):  # that is how a thread may end itself
         _show(raised.exc_value)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: object = None,
+) -> None:
+    """A library's, on its way to stderr."""
+    sys.stderr.write(redacted(warnings.formatwarning(message, category, filename, lineno)))
 
 
 def _open_streams() -> None:

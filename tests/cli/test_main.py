@@ -63,14 +63,43 @@ LOADED = """
     class Odd:
         def __del__(self): raise KeyError(key)
     Odd()""",
+        """
+    logging.getLogger("somebody").error("%d times", key)""",
+        """
+    import warnings
+    warnings.warn(f"{key} is deprecated")""",
+        """
+    raise ExceptionGroup("many", [ValueError(key)])""",
+        """
+    import asyncio
+    raise asyncio.CancelledError(key)""",
+        """
+    raise BaseExceptionGroup(key, [KeyboardInterrupt(key)])""",
     ],
-    ids=["a bug", "a thread", "a log", "a destructor"],
+    ids=["a bug", "a thread", "a log", "a destructor", "a bad log", "a warning", "a group", "a cancellation", "groups"],
 )
 def test_tracebacks_and_logs_hold_no_key(then: str, tmp_path: Path) -> None:
     ran = run_main(LOADED.strip() + then, tmp_path)
     assert "[OPENAI_API_KEY]" in ran.stderr
     for form in ("sk-0123456789/abc", "sk-0123456789%2Fabc", b"sk-0123456789/abc".hex()):
         assert form not in ran.stdout + ran.stderr
+
+
+def test_a_traceback_holds_no_password_of_a_proxy(tmp_path: Path) -> None:
+    proxy = 'os.environ["https_proxy"] = "http://me:a-hidden-passw0rd@127.0.0.1:9"\n    '
+    loaded = LOADED.strip().replace('os.environ["ECO', f'{proxy}os.environ["ECO', 1)
+    ran = run_main(
+        loaded
+        + """
+    raise RuntimeError(os.environ["https_proxy"])""",
+        tmp_path,
+    )
+    assert ran.stderr.endswith("RuntimeError: http://me:[PROXY_PASSWORD]@127.0.0.1:9\n")
+
+
+@pytest.mark.parametrize("bug", ["asyncio.CancelledError()", "BaseExceptionGroup('x', [KeyboardInterrupt()])"])
+def test_what_is_no_exception_ends_with_70_as_well(bug: str, tmp_path: Path) -> None:
+    assert run_main(f"import asyncio; raise {bug}", tmp_path).returncode == 70
 
 
 def test_a_thread_that_ends_itself_is_no_bug(tmp_path: Path) -> None:
