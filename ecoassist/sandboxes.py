@@ -202,13 +202,12 @@ class Sandboxes:
         """What a container behind `gate` is given."""
         index = self._index.variables if self._index else {}
         variables = self._zone | gate.variables | index | _without_proxy(gate.policy)
-        doors = (service.door for service in gate.policy.services)
         return {
             "serve": gate.serve,
             "variables": variables,
             "ca_pem": self._ca.pem,
             "files": self.files,
-            "ports": sorted({door.port for door in doors if door}),
+            "doors": sorted({(door.host, door.port) for door in gate.policy.doors}),
             "installs": "PIP_INDEX_URL" in variables,
         }
 
@@ -258,11 +257,13 @@ class Sandboxes:
 
 
 def _without_proxy(policy: Policy) -> dict[str, str]:
-    """Hosts that mean the sandbox itself: not those at which the person has a private API."""
-    doors = {door.host for door in policy.doors}
-    if not doors & set(LOCAL):
+    """For a private API on this machine where nothing can listen inside in its place: clients ask the proxy for it."""
+    from .kernel.settings import PROXY_PORT
+
+    asked = {door.host for door in policy.doors if door.host == "::1" or door.port == PROXY_PORT}
+    if not asked & set(LOCAL):
         return {}
-    return dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(host for host in LOCAL if host not in doors))
+    return dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(host for host in LOCAL if host not in asked))
 
 
 def box_settings(config: Config) -> BoxSettings:

@@ -210,7 +210,9 @@ def test_a_private_api_on_this_machine_is_not_taken_for_the_sandbox_itself(tmp_p
         return _without_proxy(policy_of(config(tmp_path, f'[apis.a]\nprivate = true\nurl = "{url}"\n')))
 
     assert without("http://10.0.0.1:8001") == {}
-    assert without("http://127.0.0.1:8001") == dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,0.0.0.0,::1")
+    assert without("http://127.0.0.1:8001") == {}  # the sandbox listens in its place
+    assert without("http://[::1]:8001") == dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,127.0.0.1,0.0.0.0")
+    assert without("http://localhost:3128") == dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,0.0.0.0,::1")
 
 
 def test_the_listing_of_operations_holds_no_key_that_a_card_holds(tmp_path: Path) -> None:

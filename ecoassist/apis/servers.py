@@ -14,7 +14,9 @@ from .tree import Tree, checked
 HOST = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*"
 )
-LOOPBACK = re.compile(r"(?:.*\.)?localhost|127(?:\.[0-9]+){1,3}|0\.0\.0\.0|::1|::")
+NO_ADDRESS = re.compile(r"0\.0\.0\.0|::1|::|127(?:\.[0-9]+){0,2}")
+"""This machine, in a form in which the sandbox cannot stand in for it."""
+OWN = "if it is on this machine or in your own network, add --private"
 OTHERWISE = "say where it is: --url https://HOST/BASE"
 
 
@@ -91,11 +93,10 @@ def check_base(url: str, *, private: bool, shown: str = "") -> str:
         raise UsageFault(f"the server {shown} says no host: {where}" if not host else f"{shown}: {where}", OTHERWISE)
     if parts.username is not None or parts.query or parts.fragment:
         raise UsageFault("a base URL holds no user name, password, query or fragment", OTHERWISE)
-    if LOOPBACK.fullmatch(host):
-        raise UsageFault(
-            f"inside the sandbox {host} is the sandbox itself",
-            'give this machine another name: --url http://NAME:PORT, and [network] addresses = {"NAME" = "127.0.0.1"}',
-        )
+    if NO_ADDRESS.fullmatch(host):
+        name = f"localhost:{port}" if port else "localhost"
+        remedy = f"write --private --url {parts.scheme}://{name}{parts.path}"
+        raise UsageFault(f"{host} leads nowhere from inside the sandbox", remedy)
     if not HOST.fullmatch(host) and not (private and ":" in host):
         raise UsageFault(f"{shown} names no host", OTHERWISE)
     if not private:
@@ -105,8 +106,9 @@ def check_base(url: str, *, private: bool, shown: str = "") -> str:
 
 def _public(parts: SplitResult, host: str, port: int | None, shown: str) -> SplitResult:
     """Over TLS, on its usual port."""
-    if host.rpartition(".")[2].isdecimal() or "." not in host:
-        raise UsageFault(f"{shown} is not a public host name", "if it is in your own network, add --private")
+    last = host.rpartition(".")[2]
+    if last.isdecimal() or last == "localhost" or "." not in host:
+        raise UsageFault(f"{shown} is not a public host name", OWN)
     if port not in (None, 443 if parts.scheme == "https" else 80):
-        raise UsageFault(f"{shown} is not on the usual port", "if it is in your own network, add --private")
+        raise UsageFault(f"{shown} is not on the usual port", OWN)
     return parts._replace(scheme="https", netloc=host)

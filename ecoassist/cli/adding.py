@@ -55,7 +55,25 @@ def settings_of(name: str, given: Given, config: Config) -> tuple[dict[str, Any]
     settings |= {"terms": given.terms} if given.terms else {}
     settings |= {"private": True} if given.private else {}
     check(name, settings, config)
-    return settings, tuple(notes)
+    return settings, (*notes, *_narrow(settings))
+
+
+def _narrow(settings: dict[str, Any]) -> tuple[str, ...]:
+    """What to know of a private API that not every client in the sandbox finds."""
+    from ecoassist.egress.policy import door_of, is_address
+    from ecoassist.kernel.settings import PROXY_PORT
+
+    if not settings.get("private"):
+        return ()
+    host, port, _ = door_of(settings.get("url") or f"https://{settings['host']}")
+    here = host.rpartition(".")[2] == "localhost" or host.startswith("127.")
+    if here and port == PROXY_PORT:
+        why = f"{port} is the gate's own port inside the sandbox"
+    elif is_address(host) and not here:
+        why = f"{host} is an address"
+    else:
+        return ()
+    return (f"{why}: only clients that use HTTP_PROXY get there (requests, httpx, urllib, curl; not plain aiohttp)",)
 
 
 def variable_name(text: str) -> str:

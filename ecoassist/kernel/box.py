@@ -58,7 +58,7 @@ class DockerBox:
         variables: Mapping[str, str] = {},
         ca_pem: bytes = b"",
         files: Sequence[Attachment] = (),
-        ports: Sequence[int] = (),
+        doors: Sequence[tuple[str, int]] = (),
         installs: bool = False,
     ) -> Mux:
         """A container for a kernel that somebody else manages; the started link to it, for BoxProvisioner.boot.
@@ -72,7 +72,7 @@ class DockerBox:
             variables=variables,
             ca_pem=ca_pem,
             files=files,
-            ports=ports,
+            doors=doors,
             installs=installs,
         )
 
@@ -84,7 +84,7 @@ class DockerBox:
         variables: Mapping[str, str] = {},
         ca_pem: bytes = b"",
         files: Sequence[Attachment] = (),
-        ports: Sequence[int] = (),
+        doors: Sequence[tuple[str, int]] = (),
         installs: bool = False,
         accesses: Callable[[], tuple[Access, ...]] = tuple,
         outbox: Outbox | None = None,
@@ -93,7 +93,7 @@ class DockerBox:
         """A kernel in a new container, or in one that was launched before; blocks until it answers.
 
         `serve` takes the connections that code opens through the proxy; without it there is no network at all.
-        `variables` and `files` are what code finds, also after a restart. `ports` and `installs` are as for
+        `variables` and `files` are what code finds, also after a restart. `doors` and `installs` are as for
         Containers.boot. What code makes goes to `outbox`; without
         one it stays inside. `clock` counts the seconds of a cell. Raises NoSandbox.
         """
@@ -111,7 +111,7 @@ class DockerBox:
                 variables=variables,
                 ca_pem=ca_pem,
                 files=files,
-                ports=ports,
+                doors=doors,
                 installs=installs,
             )
             guard = Guard()

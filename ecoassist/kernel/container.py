@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ from .image.image import ensure
 from .launch import LAUNCH
 from .link.frames import Facts
 from .reaper import LABEL, owner, reap_in_background, remove_after
-from .settings import BoxSettings
+from .settings import PROXY_PORT, BoxSettings
 
 if TYPE_CHECKING:
     from .link.mux import Mux, Serve
@@ -47,7 +48,7 @@ ENVIRONMENT = {
 }
 NO_PACKAGES = {"PIP_CONSTRAINT": "installing-packages-is-off-in-this-sandbox"}
 """No such file: pip says so at once, with this name, instead of that it finds no version."""
-PROXY = "http://127.0.0.1:3128"
+PROXY = f"http://127.0.0.1:{PROXY_PORT}"
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 WITHOUT_PROXY = dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,127.0.0.1,0.0.0.0,::1")
 PORTS_OF_HOSTS = (80, 443)
@@ -114,18 +115,18 @@ class Containers:
         variables: Mapping[str, str] = {},
         ca_pem: bytes = b"",
         files: Sequence[Attachment] = (),
-        ports: Sequence[int] = (),
+        doors: Sequence[tuple[str, int]] = (),
         installs: bool = False,
     ) -> Mux:
         """Starts a container and the link into it, which listens at `sockets`.
 
-        `started`: gives a container that was started before. `ports`: those of hosts, beside 80 and 443. `installs`:
+        `started`: gives a container that was started before. `doors`: hosts with a port of their own. `installs`:
         code may install packages, from the index that `variables` name. Raises NoSandbox, and leaves nothing then.
         """
         from .link.mux import Mux
 
         running = (started or self.launch)()
-        hello = _hello(connection, variables, (*PORTS_OF_HOSTS, *ports) if serve else (), ca_pem, installs)
+        hello = _hello(connection, variables, doors if serve else None, ca_pem, installs)
         mux = Mux(running.stream, framed=True, hello=hello, channels=dict(sockets), files=files, serve=serve)
         remove_after(mux.gone, running.engine, running.container)
         mux.start()  # closes the stream if it fails, and with that ends the container
@@ -205,9 +206,13 @@ def environment(variables: Mapping[str, str], *, proxied: bool, ca: bool, instal
 
 
 def _hello(
-    connection: Mapping[str, Any], variables: Mapping[str, str], ports: Sequence[int], ca_pem: bytes, installs: bool
+    connection: Mapping[str, Any],
+    variables: Mapping[str, str],
+    doors: Sequence[tuple[str, int]] | None,
+    ca_pem: bytes,
+    installs: bool,
 ) -> dict[str, object]:
-    """What the relay is told first; its docstring has the fields."""
+    """What the relay is told first; its docstring has the fields. `doors`: None where there is no gate."""
     key = connection["key"]
     inside = {
         "transport": "ipc",
@@ -219,12 +224,25 @@ def _hello(
     }
     return {
         "argv": [f"{OVERLAY}/bin/python", *COMMAND[1:]] if installs else COMMAND,
-        "env": environment(variables, proxied=bool(ports), ca=bool(ca_pem), installs=installs),
+        "env": environment(variables, proxied=doors is not None, ca=bool(ca_pem), installs=installs),
         "cwd": HOME,
         "rundir": RUN,
         "wipe": [HOME, "/tmp", "/dev/shm"],
         "connection": inside,
         "texts": {"ca.pem": ca_pem.decode("ascii")} if ca_pem else {},
-        "ports": sorted(set(ports)),
+        **(_ways(doors) if doors is not None else {}),
         **({"overlay": [PYTHON, OVERLAY]} if installs else {}),
     }
+
+
+def _ways(doors: Sequence[tuple[str, int]]) -> dict[str, object]:
+    """Where the relay takes connections to hosts."""
+    here = {f"{address}:{port}": f"{host}:{port}" for host, port in doors if (address := _address(host))}
+    return {"ports": sorted({*PORTS_OF_HOSTS, *(port for _, port in doors)}), "here": here}
+
+
+def _address(host: str) -> str:
+    """Where code connects to for a host that means this very machine; empty for any other."""
+    if host.rpartition(".")[2] == "localhost" or host == "0.0.0.0":
+        return "127.0.0.1"
+    return host if re.fullmatch(r"127(\.[0-9]+){3}", host) else ""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+PROXY_PORT = 3128
+"""Where programs inside find the gate, on 127.0.0.1."""
 BASE_IMAGE = "python:3.12-slim"
 """The Dockerfile's own default."""
 Flavour = Literal["core", "data"]

@@ -82,11 +82,11 @@ def open_shell(
     variables: Mapping[str, str] = {},
     ca_pem: bytes = b"",
     files: Sequence[Attachment] = (),
-    ports: Sequence[int] = (),
+    doors: Sequence[tuple[str, int]] = (),
     installs: bool = False,
 ) -> Shell:
     """A shell in a new sandbox, where code would find the same `variables` and `files`, and the way out by `serve`;
-    `ports` and `installs` are as for Containers.boot.
+    `doors` and `installs` are as for Containers.boot.
 
     A kernel runs beside it, as always. Raises NoSandbox, and leaves nothing then.
     """
@@ -101,7 +101,7 @@ def open_shell(
         variables=variables,
         ca_pem=ca_pem,
         files=files,
-        ports=ports,
+        doors=doors,
         installs=installs,
     )
     try:

@@ -15,6 +15,8 @@ to the relay    H  hello, first and once, JSON:
                      proxy_port  optional: where clients in here find the proxy on 127.0.0.1; 3128
                      ports       optional: those of hosts. Names get addresses in here then, and a connection to such an
                                  address is a tunnel of the proxy
+                     here        optional: "127.0.0.1:8080" -> "localhost:8080": a connection to the former, whose port
+                                 is one of `ports`, is a tunnel to the latter
                      names_port  optional: where names are asked for on 127.0.0.1; 53
                      overlay     optional: [python, folder]; makes a venv there, in what `wipe` empties, on top of the
                                  one that `python` belongs to

@@ -28,13 +28,18 @@ class Doors:
     def __init__(self, link: Link, channels: dict[int, Channel], selector: selectors.BaseSelector) -> None:
         self.link, self.channels, self.selector = link, channels, selector
         self.names = Names()
+        self.here: dict[str, str] = {}
         self.next_own = FIRST_OWN
 
     def proxy(self, port: int) -> None:
         self.listen("127.0.0.1", port, self.to_proxy)
 
-    def hosts(self, ports: list[int], names_port: int) -> None:
-        """Answers questions for names, and takes connections to the addresses it gave for them."""
+    def hosts(self, ports: list[int], names_port: int, here: dict[str, str]) -> None:
+        """Answers questions for names, and takes connections to the addresses it gave for them, and to those in `here`.
+
+        Those are what code calls this machine by, and a person who told of an API on theirs means the other one.
+        """
+        self.here = here
         self.listen("127.0.0.1", names_port, self.asked, socket.SOCK_DGRAM)
         for port in ports:
             self.listen("0.0.0.0", port, self.to_host)
@@ -67,10 +72,15 @@ class Doors:
     def to_host(self, listener: socket.socket) -> None:
         if client := self.accepted(listener, b""):
             address, port = client.getsockname()
-            if name := self.names.name(address):
-                self.channel(client, partial(Tunnel, target=f"{name}:{port}"))
+            if target := self.target(address, port):
+                self.channel(client, partial(Tunnel, target=target))
             else:
                 client.close()
+
+    def target(self, address: str, port: int) -> str:
+        """What is behind an address of ours; empty where nothing is."""
+        name = self.names.name(address)
+        return f"{name}:{port}" if name else self.here.get(f"{address}:{port}", "")
 
     def accepted(self, listener: socket.socket, full: bytes) -> socket.socket | None:
         """The next client, unless there are too many: then it is sent `full`, as far as it waits for that."""

@@ -106,7 +106,7 @@ class Relay:
             self.hello = json.loads(payload)
             self.doors.proxy(self.hello.get("proxy_port", 3128))
             if ports := self.hello.get("ports"):
-                self.doors.hosts(ports, self.hello.get("names_port", 53))
+                self.doors.hosts(ports, self.hello.get("names_port", 53), self.hello.get("here", {}))
         elif kind == b"F" or kind == b"f":
             self.write_file(kind, payload)
         elif kind == b"G":

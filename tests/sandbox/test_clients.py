@@ -24,6 +24,7 @@ KEY = "k3y-that-is-real-0123456789"
 NAMES = ("shop.example", "keyed.example", "index.example", "files.example")
 TUNNELS = 200
 SCHEMES = ("https", "http")
+PRIVATE = (("named", "http", "localhost"), ("numbered", "http", "127.0.0.1"), ("secure", "https", "localhost"))
 BIG = bytes(range(256)) * 20_000
 CLIENTS = {
     "requests": """
@@ -265,6 +266,8 @@ class Outside:
     """Where requests for /together wait for one another."""
     addresses: str = ""
     servers: list[Upstream] = field(default_factory=list)
+    own: dict[str, str] = field(default_factory=dict)
+    """Base URLs of private APIs on this machine, by their names."""
     kernels: list[Kernel] = field(default_factory=list)
 
     def host(self, name: str) -> str:
@@ -275,9 +278,18 @@ class Outside:
         self.servers += pair
         return f'"{name}" = "127.0.0.1:{pair[0].server_port}:{pair[1].server_port}"'
 
+    def private(self, name: str, scheme: str, host: str) -> str:
+        """The lines of the configuration that let a private API on this machine be called."""
+        server = Upstream(self, host, self.authority if scheme == "https" else None)
+        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
+        self.servers.append(server)
+        self.own[name] = f"{scheme}://{host}:{server.server_port}"
+        return f'[apis.{name}]\nprivate = true\nurl = "{self.own[name]}"\nsecret = "KEYED_KEY"\n'
+
     def kernel(self, network: str = "", flavour: str = "core") -> Kernel:
         (bundle := self.folder / "authority.pem").write_bytes(self.authority.pem)
         self.addresses = self.addresses or ", ".join(map(self.host, NAMES))
+        private = "".join(self.private(*own) for own in PRIVATE) if not self.own else ""
         (config := self.folder / "config.toml").write_text(
             f"""
 [sandbox]
@@ -286,6 +298,7 @@ flavour = "{flavour}"
 host = "keyed.example"
 secret = "KEYED_KEY"
 place = "bearer"
+{private}
 [network]
 {network}
 hosts = ["shop.example"]
@@ -396,6 +409,22 @@ def test_a_client_reaches_servers_in_the_sandbox_directly(kernel: Kernel, outsid
     found = asked(kernel, *(f'"GET", f"http://{host}:{{here.server_port}}/"' for host in ("localhost", "127.0.0.1")))
     assert found == [[200, "here"], [200, "here"]]
     assert outside.heard == []
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in PRIVATE])
+def test_a_client_reaches_a_private_api_on_the_person_s_machine(kernel: Kernel, outside: Outside, name: str) -> None:
+    base = outside.own[name]
+    key = 'headers={"Authorization": "Bearer " + os.environ["KEYED_KEY"]}'
+    got, posted, followed = asked(
+        kernel, f'"GET", "{base}/get", {key}', f'"POST", "{base}/post", b"a body"', f'"GET", "{base}/redirect"'
+    )
+    assert got[0] == posted[0] == followed[0] == 200
+    assert json.loads(got[1])["path"] == "/get"
+    assert outside.heard[0]["key"] == f"Bearer {KEY}"
+    assert outside.heard[0]["host"] == base.partition("://")[2]
+    assert KEY not in got[1]
+    assert json.loads(posted[1])["body"] == "a body"
+    assert json.loads(followed[1])["path"] == "/redirected"
 
 
 def test_pandas_reads_an_address(outside: Outside) -> None:

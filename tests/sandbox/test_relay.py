@@ -383,6 +383,18 @@ def test_an_address_that_belongs_to_no_name_leads_nowhere(hosts: Hosts) -> None:
     client.close()
 
 
+def test_a_port_of_this_machine_can_stand_for_one_outside(relay: RelayProcess) -> None:
+    port = unused(socket.SOCK_STREAM)
+    here = {f"127.0.0.1:{port}": f"localhost:{port}"}
+    relay.run(SLEEPER, ports=[port], names_port=unused(socket.SOCK_DGRAM), here=here)
+    with socket.create_connection(("127.0.0.2", port), DEADLINE) as client:
+        assert client.recv(1) == b""
+    with socket.create_connection(("127.0.0.1", port), DEADLINE):
+        number, _ = relay.expect(b"O")
+        target = f"localhost:{port}"
+        assert relay.expect(b"D") == (number, f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+
+
 def test_a_flood_of_questions_without_sense_holds_nothing_up(hosts: Hosts) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood:
         flood.connect(("127.0.0.1", hosts.names_port))
