@@ -73,6 +73,7 @@ class Servers:
             raise UsageFault(f"the server {shown} has a variable without a value", OTHERWISE)
         if is_url(self._found):
             url = urljoin(self._found, url)
+            shown = self._tree.clean(url)[:200]
         return check_base(url, private=self._private, shown=shown)
 
 

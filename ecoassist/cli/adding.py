@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ecoassist.errors import UsageFault
 
@@ -130,11 +131,24 @@ def how_to_set(variable: str) -> str:
 def _written(given: Given, secrets: Sequence[str]) -> dict[str, Any]:
     """By its host."""
     from ecoassist.apis.servers import check_base
+    from ecoassist.egress.policy import is_name
 
     settings: dict[str, Any] = {"host": given.host.strip().lower()} if given.host else {}
     if given.url:
         settings["url"] = check_base(given.url, private=given.private)
+        if not _of(settings["url"], settings.get("host", "")):
+            raise UsageFault(f"{settings['url']} is not on {settings['host']}", "leave out --host: --url says it")
+    elif "*" in settings["host"]:
+        raise UsageFault(f"{settings['host']} stands for many hosts", "say which one has the paths: --url https://HOST")
+    elif not given.private and is_name(settings["host"]):
+        check_base(f"https://{settings['host']}", private=False)
     return settings | _keys(secrets, given.places)
+
+
+def _of(url: str, host: str) -> bool:
+    """Whether the URL is on the host, which may be a pattern; empty for any."""
+    named = urlsplit(url).hostname or ""
+    return host in ("", named) or (host.startswith("*.") and named.endswith(host[1:]))
 
 
 def _of_catalogue(name: str, given: Given, secrets: Sequence[str]) -> dict[str, Any]:

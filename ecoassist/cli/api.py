@@ -5,7 +5,9 @@ from __future__ import annotations
 import getpass
 import importlib.util
 import json
+import shutil
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -102,8 +104,8 @@ def list_(
             typer.echo(json.dumps(rows, indent=1))
         elif catalogue:
             for row in rows:
-                _print(f"{row['name']:<20} {'on ' if row['on'] else '   '} {row['purpose']}")
-                _print(f"{'':<24} {row['terms']}")
+                _print(f"{row['name']:<20} {'on ' if row['on'] else '   '} {row['purpose']}", 25)
+                _print(f"{'':<24} {row['terms']}", 25)
         else:
             _table(rows)
             if not rows:
@@ -113,11 +115,13 @@ def list_(
 def _table(rows: list[dict[str, Any]]) -> None:
     width = max((len(row["name"]) for row in rows), default=0)
     wide = max((len(row["host"]) for row in rows), default=0)
-    for row in rows:
-        keys = ", ".join(f"{key['variable']} {'set' if key['set'] else 'missing'}" for key in row["keys"]) or "no key"
+    told = [", ".join(f"{key['variable']} {'set' if key['set'] else 'missing'}" for key in row["keys"]) for row in rows]
+    keyed = max((len(keys or "no key") for keys in told), default=0)
+    for row, keys in zip(rows, told, strict=True):
         count = _number(row["operations"])
         private = "  private" if row["private"] else ""
-        _print(f"{row['name']:<{width}}  {row['host']:<{wide}}  {keys:<24}  {count:<14}  {row['from']}{private}")
+        columns = f"{row['name']:<{width}}  {row['host']:<{wide}}  {keys or 'no key':<{keyed}}  {count:<14}"
+        _print(f"{columns}  {row['from']}{private}", 4)
 
 
 def _row(name: str, config: Config) -> dict[str, Any]:
@@ -184,12 +188,12 @@ def show(
             _print(prompts.described(described(name, api)))
             return
         for label, value in _facts(name, api, settings).items():
-            _print(f"{label:<10} {value}")
+            _print(f"{label:<10} {value}", 11)
         for operation in described(name, api).operations:
-            _print(f"  {operation.method} {operation.path}" + (f"  {operation.summary}" if operation.summary else ""))
+            _print(f"  {operation.method} {operation.path}  {operation.summary}", 6)
             for label, words in (("asks", operation.parameters), ("gives", operation.fields)):
                 if words:
-                    _print(f"      {label:<5} {', '.join(words)}")
+                    _print(f"      {label:<5} {', '.join(words)}", 12)
 
 
 def _facts(name: str, api: ApiConfig, config: Config) -> dict[str, str]:
@@ -201,7 +205,7 @@ def _facts(name: str, api: ApiConfig, config: Config) -> dict[str, str]:
         "hosts": ", ".join(api.hosts),
         "from": f"{_origin(name, config)}" if on else f"the catalogue; switch it on: ecoassist api add {name}",
         "document": api.document,
-        "private": "yes: in your own network" if api.private else "",
+        "private": "yes: on this machine or in your own network" if api.private else "",
         "acts": ", ".join(api.acts),
         "terms": api.terms,
         "card": api.card.strip().replace("\n", f"\n{'':<11}"),
@@ -347,7 +351,7 @@ def _unknown(name: str, config: Config) -> UsageFault:
 
     if name in catalogue.names():
         return UsageFault(f"the API {name!r} is not switched on", f"switch it on: ecoassist api add {name}")
-    near = difflib.get_close_matches(name, [*config.apis, *catalogue.names()], n=2)
+    near = difflib.get_close_matches(name, {*config.apis, *catalogue.names()}, n=2)
     return UsageFault(
         f"there is no API {name!r}", f"did you mean {' or '.join(near)}?" if near else "see: ecoassist api list"
     )
@@ -367,10 +371,21 @@ def _number(operations: int) -> str:
     return "1 operation" if operations == 1 else f"{operations} operations"
 
 
-def _print(text: str) -> None:
+def _print(text: str, under: int = 0) -> None:
+    """On a terminal, what has no room on a line goes on in the next, after `under` spaces."""
     from ecoassist.render.plain import plain
 
-    typer.echo(redacted(plain(text)).rstrip())
+    said = redacted(plain(text)).rstrip()
+    if under and sys.stdout.isatty():
+        width = max(40, shutil.get_terminal_size().columns)
+        said = "\n".join(line for whole in said.split("\n") for line in _lines(whole, width, under))
+    typer.echo(said)
+
+
+def _lines(text: str, width: int, under: int) -> list[str]:
+    return textwrap.wrap(
+        text, width, subsequent_indent=" " * under, break_long_words=False, break_on_hyphens=False
+    ) or [""]
 
 
 def _say(text: str) -> None:

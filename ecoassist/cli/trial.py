@@ -60,7 +60,7 @@ def attempt(name: str, path: str, config: Config, notice: Callable[[str], None])
         result = play(kernel.run(_program(config.apis[name], url)))
     finally:
         kernel.close()
-    return _heard(result, url)
+    return _heard(result, url, name)
 
 
 def url_of(name: str, api: ApiConfig, path: str) -> str:
@@ -138,14 +138,14 @@ if answer is not None:
 """
 
 
-def _heard(result: CellResult, url: str) -> Tried:
+def _heard(result: CellResult, url: str, name: str) -> Tried:
     if result.status != "ok":
         why = f"{result.error.name}: {result.error.message}" if result.error else result.reason
         raise NoSandbox(f"a cell ended with {result.status}: {why}", "see: ecoassist doctor")
     refused = [access.refused for access in result.accesses if access.refused]
     if refused:
         raise EnvironmentFault(
-            f"the gate could not pass it on: {refused[-1]}", "see: ecoassist api show, and [network]"
+            f"the gate could not pass it on: {refused[-1]}", f"check its URL: ecoassist api show {name}"
         )
     said = _object(result.text)
     if "status" not in said:

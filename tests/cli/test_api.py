@@ -138,6 +138,9 @@ def test_of_a_private_api_that_not_every_client_finds_one_line_says_so(url: str,
         (["--url", "https://h.example:8443"], "usual port", "--private"),
         (["--url", "https://h.example/?key=1"], "query", "--url"),
         (["--url", "h.example"], "no host", "--url"),
+        (["--url", "https://h.example/v1", "--host", "other.example"], "is not on other.example", "leave out --host"),
+        (["--host", "*.h.example"], "stands for many hosts", "--url https://HOST"),
+        (["--host", "intranet"], "not a public host", "--private"),
         (["--private"], "nothing about where", "--url http://HOST:PORT"),
         (["--host", "h.example", "--card", "@none.txt"], "cannot read none.txt", "text file"),
         (["--host", "h.example", "--card", "x" * 20_001], "20,000 characters", "shorten"),
@@ -299,6 +302,17 @@ def test_the_catalogue_is_listed_with_purpose_and_terms(api: Run) -> None:
     for row in rows.values():
         assert row["purpose"] in text
         assert row["terms"] in text
+
+
+@pytest.mark.parametrize("words", [["list", "--catalogue"], ["list"], ["show", "open-meteo"]])
+def test_on_a_terminal_no_word_is_broken_by_its_edge(words: list[str], environment: dict[str, str], api: Run) -> None:
+    api("add", "the-weather-of-our-own-station", "--host", "a.very-long-name.of-the-station.example")
+    child = pexpect.spawn(COMMAND[0], [*COMMAND[1:], *words], env=environment, encoding="utf-8", dimensions=(24, 80))
+    child.expect(pexpect.EOF)
+    lines = child.before.splitlines()
+    assert len(lines) > 1
+    for line in lines:
+        assert len(line) <= 80 or " " not in line.strip(), line
 
 
 def test_an_api_is_shown_with_everything_but_its_key(api: Run, config: Path, tmp_path: Path) -> None:
