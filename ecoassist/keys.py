@@ -23,6 +23,8 @@ from typing import Literal, TypeAlias, TypeVar
 from .errors import EnvironmentFault, UsageFault
 
 FILE = "keys.toml"
+UNFINISHED = ".keys-"
+"""How the names of files begin that are to become the file."""
 SERVICE = "ecoassist"
 """Under which the keyring holds our entries; their user names are the variables."""
 SECONDS = 30.0
@@ -227,6 +229,8 @@ def _alone(folder: Path, *, make: bool) -> Iterator[bool]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for left in folder.glob(f"{UNFINISHED}*"):  # by a process that was killed while it wrote
+            left.unlink()
         yield True
     finally:
         os.close(descriptor)
@@ -254,7 +258,7 @@ def _quoted(value: str) -> str:
 
 def _replace(file: Path, text: str) -> None:
     """All of it or nothing, and never a moment in which others may read it."""
-    descriptor, name = mkstemp(prefix=".keys-", dir=file.parent)
+    descriptor, name = mkstemp(prefix=UNFINISHED, dir=file.parent)
     try:
         with open(descriptor, "w", encoding="utf-8") as opened:
             os.fchmod(descriptor, 0o600)  # a umask may take even the owner's rights

@@ -381,6 +381,21 @@ def test_a_disk_that_takes_nothing_is_told_and_leaves_no_piece_of_the_file(tmp_p
         put(tmp_path / "config.d", NAME, KEY)
 
 
+def test_what_a_killed_process_left_of_a_key_goes_with_the_next_change(added: Path) -> None:
+    put(added, NAME, KEY)
+    killed = f"""
+import os, pathlib
+os.fsync = lambda file: os.kill(os.getpid(), 9)
+from ecoassist.keys import put
+put(pathlib.Path({str(added)!r}), {NAME!r}, {OTHER!r})
+"""
+    assert subprocess.run([sys.executable, "-c", killed]).returncode == -9
+    assert len(list(added.iterdir())) == 2
+    assert read(added / FILE) == {NAME: KEY}
+    remove(added, NAME)
+    assert [file.name for file in added.iterdir()] == [FILE]
+
+
 def test_removing_where_nothing_is_makes_nothing(added: Path) -> None:
     assert not remove(added, NAME)
     assert not added.exists()

@@ -6,7 +6,8 @@ what the sandbox got, after masking: there is no key in it.
 
 Within an attempt every call is sent, since a program may wait for something to change. What earlier attempts got is
 served in their order: the second of two equal calls gets the second response. After the last one a call is sent again;
-in a re-run the last one stays.
+in a re-run the last one stays. An attempt that changes something at a host sees what became of it: from then on all its
+calls to that host are sent.
 """
 
 from __future__ import annotations
@@ -79,18 +80,27 @@ class Cache:
         self._entries: dict[tuple[object, ...], list[_Entry]] = {}
         self._count = self._held = self._attempt = 0
         self._served: set[int] = set()
+        self._changed: set[str] = set()
+        """Hosts, by this attempt."""
 
     def begin_attempt(self) -> None:
         """From now on responses to earlier attempts are served, from the first one on."""
         with self._lock:
             self._attempt += 1
-            self._served = set()
+            self._served, self._changed = set(), set()
 
     def find(self, asked: Asked) -> Kept | None:
         """What this attempt's next such call gets; None: it is to be sent."""
         with self._lock:
+            if asked.host in self._changed:
+                return None
             fitting = [entry for entry in self._fitting(asked) if entry.attempt < self._attempt]
             return _next(fitting, self._served)
+
+    def changes(self, host: str) -> None:
+        """A request is being sent there that is no mere question."""
+        with self._lock:
+            self._changed.add(host)
 
     def recording(self, asked: Asked) -> Recording:
         """For the response to `asked`, which is being sent."""
@@ -143,6 +153,9 @@ class Rerun:
         with self._cache._lock:
             fitting = self._cache._fitting(asked)
             return _next(fitting, self._served) or (fitting[-1].kept if fitting else None)
+
+    def changes(self, host: str) -> None:
+        """Nothing does in a re-run."""
 
     def recording(self, asked: Asked) -> Recording | None:
         return None

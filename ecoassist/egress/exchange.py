@@ -20,6 +20,8 @@ from .wire import Refused, Wire
 
 _OVERRIDING = frozenset((b"x-http-method", b"x-http-method-override", b"x-method-override"))
 """Headers by which some frameworks take a GET for another method."""
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""RFC 9110, section 9.2.1."""
 _BODY_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
 _UNWATCHED = 0.05
 """Seconds that a host may take before anybody looks whether the client is still there."""
@@ -69,6 +71,8 @@ class Exchange:
     async def _again(self) -> bool:
         """Whether the run was answered this before, and the client is now; else the response will be kept if it can."""
         seen, asked = self._gate.seen(), self._asked()
+        if seen and self._changes():
+            seen.changes(self._route.host)
         if not seen or not asked:
             return False
         if (kept := seen.find(asked)) is None:
@@ -82,12 +86,16 @@ class Exchange:
 
     def _asked(self) -> Asked | None:
         """None where the request may be more than a question."""
-        route, target = self._route, self._route.target.decode("latin-1")
-        if route.method != "GET" or has_body(self._headers) or _OVERRIDING & dict(self._headers).keys():
-            return None
-        if self._gate.policy.acts(route.host, route.port, target):
+        route = self._route
+        if route.method != "GET" or has_body(self._headers) or self._changes():
             return None
         return Asked(route.host, route.port, route.tls, route.target, self._headers)
+
+    def _changes(self) -> bool:
+        """Whether the request may change something at its host."""
+        route, target = self._route, self._route.target.decode("latin-1")
+        overrides = _OVERRIDING & dict(self._headers).keys()
+        return bool(route.method not in _SAFE or overrides or self._gate.policy.acts(route.host, route.port, target))
 
     async def _run(self) -> None:
         if fills_body(self._headers, self._secrets) or self._upload.small:

@@ -90,6 +90,20 @@ def test_a_response_that_arrives_in_the_next_attempt_belongs_to_the_one_that_ask
     assert found(cache, asked()) == [b"late"]
 
 
+def test_an_attempt_that_changes_something_at_a_host_sees_what_became_of_it() -> None:
+    cache = Cache()
+    cache.begin_attempt()
+    other = asked(host="other.test")
+    answer(cache, asked(), b"one")
+    answer(cache, other, b"other")
+    cache.begin_attempt()
+    cache.changes("api.test")
+    assert found(cache, asked()) == [None]
+    assert found(cache, other) == [b"other"]
+    cache.begin_attempt()
+    assert found(cache, asked()) == [b"one"]
+
+
 # ── which calls are equal ───────────────────────────────────────────────────────────────────────────────────────────
 
 

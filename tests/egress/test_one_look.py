@@ -145,6 +145,26 @@ def test_a_get_that_acts_is_done_each_time_and_never_in_a_re_run(net: Net, count
     assert rerun.get(URL).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("method", "headers", "changes"),
+    [
+        ("POST", {}, True),
+        ("DELETE", {}, True),
+        ("GET", {"X-HTTP-Method-Override": "PUT"}, True),
+        ("HEAD", {}, False),
+        ("OPTIONS", {}, False),
+    ],
+)
+def test_what_is_read_after_a_change_is_not_what_was_read_before_it(
+    net: Net, counter: Host, method: str, headers: dict[str, str], changes: bool
+) -> None:
+    proxy = behind(net, cache := Cache())
+    assert proxy.get(URL).text == "number 1"
+    cache.begin_attempt()
+    proxy.ask(method, "https://api.example.com/other", headers=headers)
+    assert proxy.get(URL).text == ("number 3" if changes else "number 1")
+
+
 def test_the_same_path_over_http_is_another_question(net: Net, counter: Host) -> None:
     proxy = behind(net, cache := Cache())
     proxy.get(URL)
