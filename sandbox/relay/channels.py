@@ -100,6 +100,8 @@ class SocketChannel(Channel):
         if self.socket is None:
             return
         mask = (READ if self.reading and self.credit and not self.closing else 0) | (WRITE if self.unsent else 0)
+        if mask == self.mask:
+            return
         if mask and self.mask:
             self.selector.modify(self.socket, mask, self.ready)
         elif mask:
@@ -136,8 +138,22 @@ class SocketChannel(Channel):
             self.grant(sent)
 
     def take(self, data: bytes) -> None:
+        if self.socket and not self.unsent:
+            data = data[self.passed(self.socket, data) :]
         self.unsent += data
-        self.ready(WRITE)
+        self.arm()
+
+    def passed(self, connected: socket.socket, data: bytes) -> int:
+        """How many bytes of it the socket took at once."""
+        try:
+            sent = connected.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            self.close()
+            return len(data)
+        self.grant(sent)
+        return sent
 
     def resume(self) -> None:
         self.arm()

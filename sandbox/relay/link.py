@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import selectors
 import struct
@@ -10,6 +11,8 @@ from collections.abc import Callable, Iterator
 HEADER = struct.Struct("!cII")
 MAX_FRAME = 128 * 1024
 CHUNK = 64 * 1024
+READ_AT_ONCE = 256 * 1024
+F_SETPIPE_SZ, PIPE = 1031, 256 * 1024
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
@@ -18,40 +21,47 @@ class Link:
 
     def __init__(self, selector: selectors.BaseSelector, readable: Callable[[int], None]) -> None:
         self.selector = selector
-        self.received, self.unsent = bytearray(), bytearray()
+        self.received, self.filled = memoryview(bytearray(HEADER.size + MAX_FRAME + READ_AT_ONCE)), 0
+        self.unsent = bytearray()
         self.waiting = False
+        for end in (0, 1):
+            widen(end)
         os.set_blocking(0, False)
         os.set_blocking(1, False)
         selector.register(0, READ, readable)
 
     def frames(self) -> Iterator[tuple[bytes, int, bytes]]:
         try:
-            data = os.read(0, 4 * CHUNK)
+            arrived = os.readv(0, [self.received[self.filled :]])
         except BlockingIOError:
             return
         except OSError as error:
             raise EOFError from error
-        self.received += data
-        while len(self.received) >= HEADER.size:
-            kind, number, size = HEADER.unpack_from(self.received)
-            end = HEADER.size + size
-            if len(self.received) < end:
+        at, self.filled = 0, self.filled + arrived
+        while self.filled - at >= HEADER.size:
+            kind, number, size = HEADER.unpack_from(self.received, at)
+            end = at + HEADER.size + size
+            if self.filled < end:
                 break
-            payload = bytes(self.received[HEADER.size : end])
-            del self.received[:end]
+            payload, at = bytes(self.received[at + HEADER.size : end]), end
             yield kind, number, payload
-        if not data or len(self.received) > HEADER.size + MAX_FRAME:
+        self.filled -= at
+        self.received[: self.filled] = self.received[at : at + self.filled]
+        if not arrived or self.filled > HEADER.size + MAX_FRAME:
             raise EOFError
 
     def send(self, kind: bytes, number: int = 0, payload: bytes = b"") -> None:
-        self.unsent += HEADER.pack(kind, number, len(payload)) + payload
+        self.unsent += HEADER.pack(kind, number, len(payload))
+        self.unsent += payload
         self.flush()
 
     def flush(self, mask: int = 0) -> None:
         """Writes what can be written. What remains is bounded by the windows of the channels."""
         try:
             while self.unsent:
-                del self.unsent[: os.write(1, self.unsent[:CHUNK])]
+                with memoryview(self.unsent) as unsent:
+                    sent = os.write(1, unsent)
+                del self.unsent[:sent]
         except BlockingIOError:
             pass
         except OSError as error:
@@ -62,3 +72,11 @@ class Link:
                 self.selector.register(1, WRITE, self.flush)
             else:
                 self.selector.unregister(1)
+
+
+def widen(pipe: int) -> None:
+    """So that a window fits: else a stream waits for its reader at every 64 KB. As far as our user has pages left."""
+    try:
+        fcntl.fcntl(pipe, F_SETPIPE_SZ, PIPE)
+    except OSError:
+        pass

@@ -10,6 +10,7 @@ import socket
 import ssl
 import stat
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from ecoassist.errors import NoSandbox
 from ecoassist.kernel.link.frames import CHUNK, MAX_CHANNELS, MAX_PROXIED, WINDOW
 from ecoassist.kernel.link.mux import KernelExit, Mux
 from ecoassist.types import Attachment
-from tests.kernel.peers import DEADLINE, HEADER, HELLO, THEIRS, Connect
+from tests.kernel.peers import DEADLINE, HEADER, HELLO, THEIRS, Connect, Peer
 
 
 @pytest.fixture
@@ -384,15 +385,65 @@ def test_a_connection_that_fails_costs_only_itself(connect: Connect) -> None:
     assert not mux.gone.is_set()
 
 
-def test_a_connection_for_which_we_have_no_file_is_closed(connect: Connect) -> None:
-    mux, peer = connect(serve=echo)
+def test_a_connection_of_the_sandbox_takes_no_file_of_ours(connect: Connect) -> None:
+    _, peer = connect(serve=echo)
     with no_more_files():
         peer.send(b"O", THEIRS, b"proxy")
-        assert peer.expect(b"C") == (THEIRS, b"")
-    assert "Too many open files" in mux.error_text
-    peer.send(b"O", THEIRS + 1, b"proxy")
-    peer.send(b"D", THEIRS + 1, b"x")
-    assert peer.expect(b"D") == (THEIRS + 1, b"x")
+        peer.send(b"D", THEIRS, b"x")
+        assert peer.expect(b"D") == (THEIRS, b"x")
+
+
+def echoed(peer: Peer, number: int) -> list[tuple[bytes, int, bytes]]:
+    """The frames that came before what was sent last on a channel, whose serve echoes."""
+    peer.send(b"D", number, b"?")
+    frames = []
+    while (frame := peer.receive()) != (b"D", number, b"?"):
+        frames.append(frame)
+    return frames
+
+
+def test_serve_that_does_not_read_is_sent_no_more_than_is_kept_for_it(connect: Connect) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await (hang if await reader.readexactly(1) == b"h" else echo)(reader, writer)
+
+    _, peer = connect(serve=serve)
+    for number, first in ((THEIRS, b"h"), (THEIRS + 1, b"e")):
+        peer.send(b"O", number, b"proxy")
+        peer.send(b"D", number, first)
+    granted, sent = WINDOW - 1, 0
+    while granted:
+        for at in range(0, granted, CHUNK):
+            peer.send(b"D", THEIRS, bytes(min(CHUNK, granted - at)))
+        sent += granted
+        granted = sum(int.from_bytes(payload, "big") for _, _, payload in echoed(peer, THEIRS + 1))
+    assert sent < 2 * WINDOW
+
+
+def test_a_peer_that_gives_no_credit_holds_up_serve_until_it_closes(connect: Connect) -> None:
+    passed = threading.Semaphore(0)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if await reader.readexactly(1) == b"e":
+            return await echo(reader, writer)
+        try:
+            while True:
+                writer.write(bytes(CHUNK))
+                await writer.drain()
+        except ConnectionResetError:
+            passed.release()
+
+    mux, peer = connect(serve=serve)
+    for number, first in ((THEIRS, b"w"), (THEIRS + 1, b"e")):
+        peer.send(b"O", number, b"proxy")
+        peer.send(b"D", number, first)
+    assert sum(len(payload) for _, _, payload in echoed(peer, THEIRS + 1)) == WINDOW
+    assert echoed(peer, THEIRS + 1) == []
+    peer.send(b"W", THEIRS, struct.pack("!I", 1000))
+    assert peer.expect(b"D") == (THEIRS, bytes(1000))
+    peer.send(b"C", THEIRS)
+    assert passed.acquire(timeout=DEADLINE)
+    assert echoed(peer, THEIRS + 1) == []
+    assert not mux.gone.is_set()
 
 
 @contextmanager

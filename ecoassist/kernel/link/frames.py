@@ -24,9 +24,9 @@ MAX_CONTROL = 16 * 1024
 """The largest frame that is read as JSON."""
 MAX_CHANNELS = 352
 MAX_PROXIED = 320
-"""So many of them the sandbox may take: what it opens must not keep us from its kernel. Each costs two or three of our
-process's files, of which it may have 1,024, and up to half a megabyte. The relay opens 264 at a time; those
-that it has closed count until the gate is done with them. The gate serves 256 and tells others why not."""
+"""So many of them the sandbox may take: what it opens must not keep us from its kernel. Each costs one of our
+process's files towards its host, of which it may have 1,024, and up to half a megabyte. The relay opens 264 at a time;
+those that it has closed count until the gate is done with them. The gate serves 256 and tells others why not."""
 FIRST_OF_PEER = 0x80000000
 """Channels that the sandbox opens have this bit set."""
 FROM_PEER = b"ODCWGXL"
@@ -94,18 +94,20 @@ class Frames:
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         self._rest += data
-        while len(self._rest) >= HEADER.size:
-            kind, channel, size = HEADER.unpack_from(self._rest)
-            if kind not in FROM_PEER:
-                raise Violation(f"unknown frame type {kind!r}")
-            if size > MAX_FRAME:
-                raise Violation(f"a frame of {size} bytes")
-            end = HEADER.size + size
-            if len(self._rest) < end:
-                return
-            payload = bytes(self._rest[HEADER.size : end])
-            del self._rest[:end]
-            yield Frame(kind, channel, payload)
+        at = 0
+        with memoryview(self._rest) as rest:
+            while len(rest) - at >= HEADER.size:
+                kind, channel, size = HEADER.unpack_from(rest, at)
+                if kind not in FROM_PEER:
+                    raise Violation(f"unknown frame type {kind!r}")
+                if size > MAX_FRAME:
+                    raise Violation(f"a frame of {size} bytes")
+                end = at + HEADER.size + size
+                if len(rest) < end:
+                    break
+                payload, at = bytes(rest[at + HEADER.size : end]), end
+                yield Frame(kind, channel, payload)
+        del self._rest[:at]
 
 
 class Attached:

@@ -29,11 +29,14 @@ from .frames import (
     started_of,
     window_of,
 )
+from .proxied import Proxied
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 GO_SECONDS = 30.0
 """From the start of a container, or of a restart inside, to the relay's answer."""
 CANCEL_SECONDS = 1.0
+FULL = 64 * 1024
+"""Unsent bytes of the link from which on nothing more is added; asyncio's own limit for drain()."""
 TAIL = 4000
 """Characters kept of the container's stderr."""
 
@@ -54,11 +57,14 @@ class Link:
         self._frames, self._attached = Frames(), Attached() if framed else None
         self._waiting: set[socket.socket] = set()
         """Local clients whose channel has not begun yet."""
-        self._channels: dict[int, Channel] = {}
+        self._channels: dict[int, Channel | Proxied] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._lent: dict[int, Channel] = {}
         """Those of the channels that open() gave away."""
         self._refused = bytearray()
+        self._held: list[Proxied] = []
+        """Those that have more to send than the link has room for."""
+        self._freeing: asyncio.Task[None] | None = None
         self._last_own, self._last_of_peer = 0, FIRST_OF_PEER - 1
         self._answer: asyncio.Future[Started] | None = None
         self._running = False
@@ -83,8 +89,34 @@ class Link:
             pass
 
     async def send(self, kind: bytes, channel: int = 0, payload: bytes | memoryview = b"") -> None:
-        self._writer.write(pack(kind, channel, payload))
+        self.put(kind, channel, payload)
         await self._writer.drain()
+
+    def put(self, kind: bytes, channel: int, payload: bytes | memoryview = b"") -> None:
+        if not self._writer.is_closing():  # the connections learn of the end one after the other
+            self._writer.write(pack(kind, channel, payload))
+
+    def room(self, asking: Proxied) -> bool:
+        """Whether data may be put. If not, `asking` is flushed as soon as it may."""
+        if self._writer.transport.get_write_buffer_size() <= FULL:
+            return True
+        if asking not in self._held:
+            self._held.append(asking)
+        if not self._freeing:
+            self._freeing = asyncio.create_task(self._free())
+        return False
+
+    async def _free(self) -> None:
+        try:
+            while self._held:
+                await self._writer.drain()
+                held, self._held = self._held, []
+                for proxied in held:
+                    proxied.flush()
+        except ConnectionError:
+            pass  # the link is about to end
+        finally:
+            self._freeing = None
 
     def note(self, text: bytes) -> None:
         self.tail = (self.tail + text.decode("utf-8", "replace"))[-TAIL:]
@@ -185,25 +217,8 @@ class Link:
         self._tasks.add(task)
         task.add_done_callback(ended)
 
-    async def _proxied(self, channel: Channel, serve: Serve) -> None:
+    async def _proxied(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, serve: Serve) -> None:
         """Hands a connection that the sandbox opened to `serve`."""
-        try:
-            ours, theirs = socket.socketpair()
-        except OSError as error:  # the sandbox decides how many there are: we may have no more files to open
-            self.note(f"a proxied connection failed: {error}\n".encode())
-            return await self.send(b"C", channel.number)
-        with ours, theirs:
-            reader, writer = await asyncio.open_connection(sock=ours)
-            serving = asyncio.create_task(self._served(theirs, serve))
-            try:
-                await channel.run(reader, writer)
-                await serving
-            finally:
-                serving.cancel()
-                await asyncio.wait({serving})
-
-    async def _served(self, sock: socket.socket, serve: Serve) -> None:
-        reader, writer = await server_streams(sock)
         try:
             await serve(reader, writer)
             writer.close()
@@ -212,8 +227,6 @@ class Link:
             pass  # the client is gone
         except Exception as error:  # noqa: BLE001 - a fault of one connection must not end the link to the kernel
             self.note(f"a proxied connection failed: {type(error).__name__}\n".encode())
-        finally:
-            writer.transport.abort()
 
     # ── what the peer sends ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -249,8 +262,8 @@ class Link:
         if self._serve is None or len(self._channels) >= MAX_PROXIED:
             self._refused += pack(b"C", frame.channel)
             return
-        channel = self._channels[frame.channel] = Channel(frame.channel, self.send)
-        self._keep(frame.channel, self._proxied(channel, self._serve))
+        proxied = self._channels[frame.channel] = Proxied(frame.channel, self)
+        self._keep(frame.channel, self._proxied(*proxied.streams(), self._serve), proxied.abort)
 
     def _exit(self, exit: KernelExit) -> None:
         if self._running:  # else that of the kernel before a restart
@@ -262,16 +275,3 @@ class Link:
             raise Violation("an answer that nobody asked for")
         self._running = not answer.error
         self._answer.set_result(answer)
-
-
-async def server_streams(sock: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Streams over a connected socket on which `writer.start_tls(context)` acts as the server.
-
-    Those of open_connection() act as the client.
-    """
-    loop = asyncio.get_running_loop()
-    made: asyncio.Future[asyncio.StreamWriter] = loop.create_future()
-    reader = asyncio.StreamReader()
-    protocol = asyncio.StreamReaderProtocol(reader, lambda _, writer: made.set_result(writer))
-    await loop.connect_accepted_socket(lambda: protocol, sock)
-    return reader, await made
