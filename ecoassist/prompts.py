@@ -243,7 +243,8 @@ def _network(accesses: Sequence[Access]) -> str:
     if not accesses:
         return "Network: no call was made."
     answered = sum(1 for access in accesses if access.answered)
-    known = f"{len(accesses):,} calls, {answered:,} answered" if answered else f"{len(accesses):,} calls"
+    made = f"{len(accesses):,} call{'' if len(accesses) == 1 else 's'}"
+    known = f"{made}, {answered:,} answered" if answered else made
     head = f"Network: {known}." + ("" if answered else " No call succeeded.")
     calls = Counter(map(_call, accesses))
     lines = [line + (f", {times:,} times" if times > 1 else "") for line, times in calls.items()]
@@ -272,7 +273,8 @@ def _apis(task: Task) -> str:
     if not task.apis and not task.other_apis:
         return "APIs: none."
     told = [described(api) for api in task.apis]
-    lines = ["APIs you may call" + (" (* is required):" if any("*" in one for one in told) else ":"), *told]
+    needed = any("*" in parameter for api in task.apis for one in api.operations for parameter in one.parameters)
+    lines = ["APIs you may call" + (" (* is required):" if needed else ":"), *told]
     hidden = any(api.known > len(api.operations) for api in task.apis)
     if task.listing and (hidden or task.other_apis):
         lines.append(f"What is not shown stands in a file, one operation on a line. {SEARCH.format(task.listing)}")

@@ -209,8 +209,11 @@ class ConsoleSink:
             for line in words.accesses(result.accesses):
                 self._say(f"  {line}", "dim")
         else:
-            for line in words.blocked(result.accesses):
+            closed = (a for a in result.accesses if not (a.blocked and a.host in result.opened))
+            for line in words.blocked(closed):
                 self._say(f"  {line}", "yellow")
+        for line in words.hosts(result):
+            self._say(f"  {line}", "yellow")
         lines = 0 if self.live or self.verbose else self._lines
         self._say("  " + words.cell(result, lines), "green" if result.status == "ok" else "red")
         for line in words.saved(result.files, CELL_FILES):

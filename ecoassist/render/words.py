@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 
@@ -16,6 +17,8 @@ BLOCKED = 8
 """Refusals of a cell that are said one by one."""
 CALLS = 200
 """Calls of a cell that are said one by one where all is said."""
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+"""Hosts whose name `ecoassist api add` takes for that of an API as well."""
 OUTSIDE = "runs on this machine, outside any sandbox; it can read your files and your keys"
 """What to know of code under --unsafe-local."""
 MARK: dict[bool | None, str] = {True: "✓", False: "✗", None: "?"}
@@ -125,6 +128,17 @@ def blocked(accesses: Iterable[Access]) -> tuple[str, ...]:
         f"blocked: {one_line(a.host)}: {one_line(a.refused)}{_remedy(a)}" for a in accesses if a.refused
     )
     return _first(tuple(refused), BLOCKED, "blocked: {} more")
+
+
+def hosts(result: CellResult) -> tuple[str, ...]:
+    """What of the hosts that were refused is open now, and how a person who was not asked opens one."""
+    lines = [f"opened: {one_line(host)}" for host in result.opened]
+    known = catalogue.hosts()
+    closed = dict.fromkeys(a.host for a in result.accesses if a.blocked and a.host not in known)
+    fit = [host for host in closed if NAME.fullmatch(host)]
+    if result.unasked and fit:
+        lines.append(f"to open {fit[0]}, if you trust it: ecoassist api add {fit[0]} --host {fit[0]}")
+    return tuple(lines)
 
 
 def _remedy(access: Access) -> str:

@@ -191,6 +191,19 @@ def test_what_was_blocked_is_said_once() -> None:
     assert words.blocked((REFUSED, FOUND, REFUSED)) == ("blocked: evil.example: not on the allow-list",)
 
 
+def test_what_was_opened_is_said_and_who_was_not_asked_reads_how_to_open_a_host() -> None:
+    blocked = Access("data.example", "GET", refused="not listed", blocked=True)
+    opened = CellResult(status="ok", accesses=(blocked,), opened=("data.example",))
+    assert words.hosts(opened) == ("opened: data.example",)
+    alone = replace(opened, opened=(), unasked="nobody is at a terminal")
+    command = "ecoassist api add data.example --host data.example"
+    assert words.hosts(alone) == (f"to open data.example, if you trust it: {command}",)
+    assert words.hosts(replace(alone, accesses=(replace(blocked, blocked=False),))) == ()
+    assert words.hosts(replace(alone, unasked="")) == ()
+    for host in (next(iter(catalogue.hosts())), "a" * 60 + "." + "b" * 60, "_a.example"):
+        assert words.hosts(replace(alone, accesses=(replace(blocked, host=host),))) == ()
+
+
 def test_a_blocked_host_of_the_catalogue_is_said_with_the_command_that_enables_it() -> None:
     host, name = next(iter(catalogue.hosts().items()))
     blocked = Access(host, "GET", refused="not listed", blocked=True)
