@@ -135,7 +135,8 @@ def test_json_is_one_object(run: Command, serve: Serve) -> None:
         "error": None,
         "solution_stored": 1,
     }
-    assert body["attempts"] == [{"tier": "weak", "model": "weak", "turns": 2, "end": "answered"}]
+    asked = {"accesses_total": 0, "accesses": []}
+    assert body["attempts"] == [{"tier": "weak", "model": "weak", "turns": 2, "end": "answered", **asked}]
     assert body["cost"]["calls"] == 3
     assert body["cost"]["usd"] == pytest.approx(
         (body["cost"]["prompt_tokens"] * 1.0 + body["cost"]["completion_tokens"] * 2.0) / 1e6
