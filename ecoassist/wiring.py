@@ -80,6 +80,7 @@ def open_session(
         asking.begin()
 
     asking = AskingKernel(kernel, opened, "" if asks else UNASKED)
+    network = prompts.ASKING if asks and boxes.network == prompts.CLOSED else boxes.network
     budget = Budget(config.budget.question, config.budget.tokens)
     try:
         models = Models(budget, redactor)
@@ -88,9 +89,7 @@ def open_session(
             kernel=asking,
             store=CleanStore(store, redactor),
             judge=models.judge(config, choices, person=person, recorded=not unsafe_local),
-            system=prompts.system_text(
-                packages=boxes.packages, network=boxes.network, seconds=config.sandbox.cell_seconds
-            ),
+            system=prompts.system_text(packages=boxes.packages, network=network, seconds=config.sandbox.cell_seconds),
             ready=kernel.ready,
             spending=lambda: budget.spending,
             portable=boxes.portable,

@@ -15,6 +15,7 @@ import pytest
 
 from ecoassist.demo.emulators import Emulators
 from ecoassist.demo.endpoint import ChatRequest, Scripted
+from ecoassist.prompts import ASKING
 from tests.e2e.conftest import Command, Serve, is_judge, judged, prompt, python
 from tests.e2e.test_chat import VERDICT, Terminal
 
@@ -130,6 +131,7 @@ def test_a_host_opened_for_the_session_works_at_the_next_try_and_in_the_next_que
     assert person.leaves() == 0
     assert [f"{HOST} is open now: run it again." in text for text in told(endpoint, "Refused by")] == [True]
     assert f"- {HOST}" in prompt(endpoint.log[-2].request)  # a later question is told of it
+    assert ASKING in prompt(endpoint.log[0].request)
 
 
 def test_a_host_opened_once_is_asked_for_again_in_the_next_question_and_the_status_line_names_the_policy(
@@ -201,6 +203,7 @@ def test_with_the_network_off_a_listed_host_is_refused_nobody_is_asked_and_the_p
     assert data.calls == 0
     assert "the network is off" in told(endpoint, "Refused by")[-1]
     asked = prompt(endpoint.log[0].request)
+    assert ASKING not in asked
     assert "There is no network" in asked
     assert "APIs: none." in asked
 
