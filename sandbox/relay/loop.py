@@ -34,6 +34,8 @@ class Relay:
         self.selector = selectors.PollSelector()
         self.link = Link(self.selector, self.receive)
         self.channels: dict[int, Channel] = {}
+        self.waiting: list[SocketChannel] = []
+        self.walking: list[Listing] = []
         self.doors = Doors(self.link, self.channels, self.selector)
         self.kernel = Kernel()
         self.hello: dict[str, Any] = {}
@@ -61,12 +63,15 @@ class Relay:
 
     def unconnected(self) -> list[SocketChannel]:
         """Channels that wait for a running kernel to make its sockets."""
-        channels = self.channels.values() if self.kernel.pid else ()
-        return [channel for channel in channels if isinstance(channel, SocketChannel) and not channel.socket]
+        if self.waiting:
+            self.waiting = [one for one in self.waiting if one.number in self.channels and not one.socket]
+        return self.waiting if self.kernel.pid else []
 
     def listings(self) -> list[Listing]:
         """Channels that still look at folders."""
-        return [channel for channel in self.channels.values() if isinstance(channel, Listing) and channel.walking]
+        if self.walking:
+            self.walking = [one for one in self.walking if one.number in self.channels and one.walking]
+        return self.walking
 
     def timeout(self) -> float | None:
         if self.listings():
@@ -119,7 +124,7 @@ class Relay:
     def open(self, number: int, wanted: str) -> None:
         verb, _, rest = wanted.partition(" ")
         if verb == "list":
-            Listing(self.link, self.channels, number, self.hello["cwd"])
+            self.walking.append(Listing(self.link, self.channels, number, self.hello["cwd"]))
         elif verb == "get":
             Download(self.link, self.channels, number, self.hello["cwd"], rest)
         elif verb == "put":
@@ -127,7 +132,7 @@ class Relay:
             Upload(self.link, self.channels, number, self.hello.get("spool", "/tmp"), int(size), name)
         else:
             path = f"{self.hello['connection']['ip']}-{int(verb)}"
-            SocketChannel(self.link, self.channels, number, self.selector, path)
+            self.waiting.append(SocketChannel(self.link, self.channels, number, self.selector, path))
 
     def write_file(self, kind: bytes, payload: bytes) -> None:
         """F begins a file, f continues it. The first failure is kept for the answer to G."""
