@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import cards, programs, prompts
 from .apis.book import Book
-from .borders import keys_of
+from .borders import held, keys_of
 from .config import Config
 from .desk import WARNING
 from .egress.cache import Cache, Seen
@@ -164,9 +164,10 @@ class Sandboxes:
         return programs.without_placeholders(program, names)
 
     def _without_keys(self, file: Attachment) -> Attachment:
-        """Keys replaced by what code sees under their variables; those of models by some other text."""
+        """Keys replaced by what code sees under their variables; all others by some other text."""
         shown = {secret.name: secret.placeholder for secret in self._policy.secrets}
-        for name, key in sorted(keys_of(self.config).items(), key=lambda pair: -len(pair[1])):
+        known = [*keys_of(self.config).items(), *((name, value.strip()) for name, value in held(self.config))]
+        for name, key in sorted(dict.fromkeys(known), key=lambda pair: -len(pair[1])):
             if len(key) < SHORTEST_KEY:
                 continue
             mark = shown.get(name) or placeholder("x" * len(key))

@@ -9,7 +9,7 @@ import pytest
 from ecoassist.borders import CleanModel, CleanStore, keys_of, redactor_of
 from ecoassist.budget import Budget, Metered
 from ecoassist.config import Config, load
-from ecoassist.keys import Keys
+from ecoassist.keys import Keys, put
 from ecoassist.play import play
 from ecoassist.redactor import Redactor
 from ecoassist.sandboxes import Sandboxes
@@ -133,6 +133,17 @@ def test_a_key_in_an_attached_file_is_replaced_and_the_person_told_which(tmp_pat
         "warning: notes.txt holds the value of WEATHER_KEY: code gets a placeholder in its place",
         "warning: notes.txt holds the value of TIER_KEY: code gets a placeholder in its place",
     ]
+
+
+def test_what_nobody_declared_but_the_process_holds_is_replaced_in_files_as_well(tmp_path: Path) -> None:
+    proxy = "http://me:hidden-password@proxy.example.net:3128"
+    settings = config(tmp_path, APP_ID="a" * 9, MISTRAL_API_KEY=MODEL_KEY, https_proxy=proxy)
+    put(settings.added, "UNDECLARED", KEY)
+
+    (clean,) = Sandboxes(settings, print, (Attachment("env.txt", f"{proxy} {KEY} {MODEL_KEY}".encode()),)).attached
+
+    for text in ("hidden-password", KEY, MODEL_KEY):
+        assert text.encode() not in clean.content
 
 
 def test_a_key_in_the_name_of_a_file_is_replaced_too(tmp_path: Path) -> None:
