@@ -183,7 +183,11 @@ class Policy:
         listed = tuple(host for host in hosts if self.allows(host) or self._reads(host))
         services = tuple(s for s in self.services if (s.door.host in hosts if s.door else not s.reads))
         reach: Reach = "none" if self.reach == "none" else "allowlist"
-        return replace(self, hosts=listed, services=services, reach=reach, read_only=True, grants=Grants())
+        shut = {str(service.door) for service in self.services if service.door and service not in services}
+        secrets = tuple(replace(s, hosts=tuple(host for host in s.hosts if host not in shut)) for s in self.secrets)
+        return replace(
+            self, hosts=listed, secrets=secrets, services=services, reach=reach, read_only=True, grants=Grants()
+        )
 
     @property
     def doors(self) -> tuple[Door, ...]:

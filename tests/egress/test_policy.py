@@ -480,3 +480,14 @@ def test_a_key_without_a_matching_place_goes_nowhere() -> None:
     request = outgoing(f"/?key={MARK}", f"token={MARK}".encode(), authorization=f"Basic {packed}", x_api_key=MARK)
 
     assert fill(request, bound("query:other", "header:x-other", "bearer", "body:token")) == request
+
+
+def test_a_re_run_that_did_not_call_a_private_api_leaves_its_key_without_a_place() -> None:
+    door = Door("127.0.0.1", 8001, False)
+    key = Secret("INTRA_KEY", "k3y-of-the-intranet", "p1a-of-the-intranet", (str(door),), (parse_place("bearer"),))
+    policy = Policy(("a.example",), (key,), services=(Service("intra", door=door),))
+    again = policy.readonly(("a.example",))
+    assert again.doors == ()
+    assert again.secrets_of("127.0.0.1", 8001) == ()
+    assert [secret.name for secret in again.secrets] == ["INTRA_KEY"]  # code finds its variable as before
+    assert policy.readonly(("127.0.0.1",)).secrets_of("127.0.0.1", 8001) == (key,)
