@@ -114,10 +114,10 @@ def observation(turn: Turn) -> str:
     return turn.fault.detail if turn.fault else ""
 
 
-def evidence(task: Task, attempt: Attempt, *, recorded: bool = True) -> tuple[Message, ...]:
+def evidence(task: Task, attempt: Attempt, *, recorded: bool = True, remark: str = "") -> tuple[Message, ...]:
     """What the judge is sent. Its size does not grow with the length of the run, and the answer is capped.
 
-    `recorded`: a gate saw what the cells asked of the network.
+    `recorded`: a gate saw what the cells asked of the network. `remark`: what the checks found suspicious.
     """
     parts = [f"Date: {task.now}"]
     if task.history:
@@ -136,6 +136,8 @@ def evidence(task: Task, attempt: Attempt, *, recorded: bool = True) -> tuple[Me
         parts.append("No program ran.")
     else:
         parts.append(_network(attempt.accesses) if recorded else "Network: calls are not recorded here.")
+    if remark:
+        parts.append(f"Noticed: {remark}.")
     answer = attempt.answer
     parts.append(f"Answer:\n{data(clip(answer.text if answer else '', 2_000))}")
     return (Message("system", JUDGE_SYSTEM), Message("user", "\n\n".join(parts)))

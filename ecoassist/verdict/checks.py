@@ -26,18 +26,22 @@ def check(task: Task, attempt: Attempt, *, recorded: bool = True) -> Verdict:
         return Verdict(None, BY, NOTHING)
     if task.files:
         return Verdict(None, BY, NOTHING) if results else Verdict(False, BY, UNREAD)
-    if recorded or not results:
-        for api in cards.demanded(task.query, task.apis)[:1]:
-            if not any(access.answered for access in attempt.accesses):
-                return Verdict(False, BY, _unasked(api, attempt))
+    for api in cards.demanded(task.query, task.apis)[:1]:
+        return _of_calls(api, attempt) if recorded or not results else Verdict(None, BY, NOTHING)
     return Verdict(None, BY, NOTHING)
 
 
-def _unasked(api: Api, attempt: Attempt) -> str:
-    """No call at all succeeded, though the question is one for `api`."""
-    asked = any(access.api == api.name or access.host == api.host for access in attempt.accesses)
-    came = "no call to it succeeded" if asked else "no code called it"
-    return f"{api.name} belongs to the question and {came}"
+def _of_calls(api: Api, attempt: Attempt) -> Verdict:
+    """Of an answer to a question that seems to be one for `api`.
+
+    A no only where calls were made and none succeeded. That none was made is suspicious, but the words of a question alone
+    do not prove that it needed one ("what is the magnitude of an earthquake?"): whoever judges sees it.
+    """
+    if any(access.answered for access in attempt.accesses):
+        return Verdict(None, BY, NOTHING)
+    if attempt.accesses:
+        return Verdict(False, BY, f"{api.name} belongs to the question and no call succeeded")
+    return Verdict(None, BY, f"{api.name} seems to belong to the question and no code called it")
 
 
 def _ended(attempt: Attempt) -> str:

@@ -15,7 +15,7 @@ from ecoassist.events import Checked, Notice, Stream, ask, quiet
 from ecoassist.ports import Model
 from ecoassist.types import Attempt, Message, Question, Task, Verdict
 
-from .checks import check
+from .checks import NOTHING, check
 
 
 class Judgement(BaseModel):
@@ -58,7 +58,8 @@ class Chain:
             verdict = yield from _person(attempt)
             yield Checked("person", verdict)
         elif verdict.solved is None and self.model:
-            messages = prompts.evidence(task, attempt, recorded=self.recorded)
+            remark = "" if verdict.reason == NOTHING else verdict.reason
+            messages = prompts.evidence(task, attempt, recorded=self.recorded, remark=remark)
             verdict = yield from _model(self.model, messages, self.limit)
             yield Checked("model", verdict)
         return verdict

@@ -148,13 +148,13 @@ def test_a_candidate_of_an_earlier_process_is_tried_at_the_host_and_may_only_rea
     assert counter.asked == [("GET", KEY)], "the POST did not get there"
 
 
-def test_an_answer_about_live_data_without_a_call_is_rejected_before_a_model_is_paid_for_it(
+def test_a_judge_is_told_that_an_answer_about_live_data_rests_on_no_call(
     run: Command, serve: Serve, counter: Counter
 ) -> None:
     guess = Scripted("Visitor 7.\nANSWER: 7")
-    endpoint = serve({"weak": [guess], "strong": [guess]}, more=settings(counter, run.folder))
+    endpoint = serve({"weak": [guess], "strong": judging([judged(False)], [guess])}, more=settings(counter, run.folder))
     put(run.folder / "config.d", "COUNTER_KEY", KEY)
     ran = run("ask", "How many visitors has the museum?", "--unsafe-local", "--json")
-    assert (ran.code, json.loads(ran.out)["verdict"]["by"]) == (1, "checks"), ran.err
-    assert "visitors belongs to the question and no code called it" in ran.err
-    assert len(endpoint.log) == 2
+    assert (ran.code, json.loads(ran.out)["verdict"]["by"]) == (1, "model"), ran.err
+    told = "visitors seems to belong to the question and no code called it"
+    assert sum(told in prompt(each.request) for each in endpoint.log) == 2

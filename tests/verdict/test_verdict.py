@@ -27,7 +27,7 @@ from ecoassist.types import (
     Turn,
     Verdict,
 )
-from ecoassist.verdict.checks import check
+from ecoassist.verdict.checks import NOTHING, check
 from ecoassist.verdict.judge import Chain, parse
 
 ANSWERED = Turn(Reply("It is 4"), answer=Answer("It is 4", 4))
@@ -51,7 +51,7 @@ def attempt(*turns: Turn) -> Attempt:
         (Task("q"), attempt(GOOD, BAD, ANSWERED), False),
         (Task("q", files=(FILE,)), attempt(ANSWERED), False),
         (Task("q", files=(FILE,)), attempt(GOOD, ANSWERED), None),
-        (Task("Which temperature is forecast?", apis=(API,)), attempt(ANSWERED), False),
+        (Task("Which temperature is forecast?", apis=(API,)), attempt(ANSWERED), None),
         (Task("What is the boiling temperature of water?", apis=(API,)), attempt(ANSWERED), None),
         (Task("Which temperature is forecast?", history=BEFORE, apis=(API,)), attempt(ANSWERED), None),
         (Task("Which is the longest line?", history=BEFORE, files=(FILE,)), attempt(ANSWERED), None),
@@ -76,10 +76,11 @@ FAILED, REFUSED = Access("h", "GET", "/", 500, api="weather"), Access("h", "GET"
 @pytest.mark.parametrize(
     ("task", "made", "reason"),
     [
-        (LIVE, asking(), "weather belongs to the question and no code called it"),
-        (LIVE, asking(FAILED, REFUSED), "weather belongs to the question and no call to it succeeded"),
-        (LIVE, asking(Access("h", "GET", "/")), "weather belongs to the question and no call to it succeeded"),
-        (LIVE, asking(Access("other", "GET", "/", 404)), "weather belongs to the question and no code called it"),
+        (LIVE, asking(FAILED, REFUSED), "weather belongs to the question and no call succeeded"),
+        (LIVE, asking(Access("h", "GET", "/")), "weather belongs to the question and no call succeeded"),
+        (LIVE, asking(Access("other", "GET", "/", 404)), "weather belongs to the question and no call succeeded"),
+        (LIVE, asking(), None),
+        (LIVE, attempt(ANSWERED), None),
         (LIVE, asking(FAILED, Access("h", "GET", "/", 200, api="weather")), None),
         (LIVE, asking(Access("h", "GET", "/", 200, cached=True)), None),
         (LIVE, asking(Access("other", "GET", "/", 200)), None),
@@ -97,9 +98,17 @@ def test_an_answer_about_live_data_that_no_call_succeeded_for_is_none(
     assert reason is None or verdict.reason == reason
 
 
+def test_that_no_call_was_made_is_suspicious_and_whoever_judges_is_told() -> None:
+    """The words of a question alone prove nothing: "explain what a forecast of the temperature is" needs no call."""
+    model = ScriptedModel('{"solved": false, "reason": "made up"}')
+    verdict = play(Chain(model).judge(LIVE, [attempt(ANSWERED)]))
+    assert verdict == Verdict(False, "model", "made up")
+    assert "Noticed: weather seems to belong to the question and no code called it." in model.seen[0][-1].text
+
+
 def test_where_no_gate_saw_the_calls_their_absence_says_nothing() -> None:
     assert check(LIVE, asking(), recorded=False).solved is None
-    assert check(LIVE, attempt(ANSWERED), recorded=False).solved is False
+    assert check(LIVE, asking(), recorded=False).reason == NOTHING
     assert "not recorded" in evidence(LIVE, asking(), recorded=False)[-1].text
 
 
