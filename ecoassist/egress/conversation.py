@@ -10,9 +10,12 @@ import h11
 from .common import Common
 from .exchange import Exchange
 from .record import Tally
-from .route import Tunnel, route_of, strict, tunnel_of
+from .route import METHOD, Tunnel, route_of, strict, tunnel_of
 from .upload import discard
 from .wire import Refused, Wire
+
+_QUOTED = 200
+"""Characters: what is wrong with a request is told with a piece of it."""
 
 
 class Conversation:
@@ -29,7 +32,8 @@ class Conversation:
     async def run(self) -> None:
         try:
             while await self._turn():
-                pass
+                # Of requests that were sent ahead none has to be waited for: others have their turn between them.
+                await asyncio.sleep(0)
         except (OSError, h11.RemoteProtocolError):
             # The client is gone or silent, or its response broke off: no polite goodbye, it is not whole.
             self._client.abort()
@@ -47,7 +51,7 @@ class Conversation:
             return False
         if not isinstance(request, h11.Request):
             return False
-        tally = Tally(self._tunnel.host if self._tunnel else "", request.method.decode("ascii"))
+        tally = Tally(self._tunnel.host if self._tunnel else "", request.method.decode("ascii")[:METHOD])
         sound = False
         try:
             strict(head, request, self._gate.limits)
@@ -124,4 +128,4 @@ class Conversation:
 
 
 def _malformed(error: h11.RemoteProtocolError) -> Refused:
-    return Refused(error.error_status_hint, f"not well-formed HTTP: {error}")
+    return Refused(error.error_status_hint, f"not well-formed HTTP: {error}"[:_QUOTED])

@@ -115,8 +115,10 @@ def fills_body(headers: Headers, secrets: tuple[Secret, ...]) -> bool:
 
 
 def _fillable(headers: Headers) -> bytes:
-    """The media type of a form or of JSON; empty for any other, and for a body that is packed."""
+    """The media type of a form or of JSON; empty for any other, for two of them, and for a body that is packed."""
     fields = dict(headers)
+    if [name for name, _ in headers].count(b"content-type") > 1:  # the host may believe the other one
+        return b""
     kind = fields.get(b"content-type", b"").partition(b";")[0].strip().lower()
     fit = kind in (b"application/x-www-form-urlencoded", b"application/json") or kind.endswith(b"+json")
     return kind if fit and b"content-encoding" not in fields else b""
@@ -142,7 +144,7 @@ def _in_fields(text: bytes, name: str, old: bytes, new: bytes) -> bytes:
 
     def filled(part: bytes) -> bytes:
         key, equals, value = part.partition(b"=")
-        if unquote_plus(key.decode("latin-1")) != name:
+        if unquote_plus(key.decode("latin-1")) != name or b";" in value:  # where some hosts begin another field
             return part
         return key + equals + value.replace(old, quote(new, safe="").encode())
 

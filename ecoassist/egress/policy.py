@@ -22,6 +22,8 @@ from .grants import Grants
 
 READ_ONLY = "read-only re-run"
 """How every refusal begins that is for a re-run alone."""
+_LONGEST = 253
+"""Characters of a host."""
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 _PATTERN = re.compile(rf"(?=.{{1,253}}\Z)(?:\*\.{_LABEL}\.)?{_LABEL}(?:\.{_LABEL})*")
@@ -254,6 +256,8 @@ def is_name(host: str) -> bool:
 
 def is_address(host: str) -> bool:
     """Also for the short and numeric forms of IPv4 that C libraries accept, such as 127.1, 2130706433 and 0x7f.1."""
+    if len(host) > _LONGEST:  # of no host: it would be kept, and told of, at its length
+        return False
     if re.fullmatch(r"(0x[0-9a-f]*|[0-9]+)", host.rpartition(".")[2], re.IGNORECASE):
         return True
     try:

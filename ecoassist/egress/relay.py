@@ -14,10 +14,12 @@ from .places import Headers
 from .record import Tally
 from .route import response_headers, trailers
 from .upstream import Call
-from .wire import Limits, Refused, Wire
+from .wire import Limits, Refused, Turns, Wire
 
 _PIECE = 65_536
 """Bytes of a kept body that are sent at a time."""
+_SCANNED = 8192
+"""Bytes that are searched for keys at a time. A host can write a body that takes 20 us a byte."""
 
 
 class Delivery:
@@ -87,7 +89,7 @@ async def relay(
         headers, reason = _covered(masks, headers), masks.cover(reason)
     headers = response_headers(headers, rewritten=masks is not None and not bodiless)
     await delivery.begin(response.status_code, reason, headers)
-    stream = MaskedStream(masks) if masks else None
+    stream, turns = MaskedStream(masks) if masks else None, Turns()
     try:
         while data := await _piece(call, delivery):
             for part in _decoded(decoder, data):
@@ -96,7 +98,8 @@ async def relay(
                     raise Refused(502, f"the response is larger than {limits.response_body} bytes")
                 if decoder and tally.size > max(limits.unpacked, limits.expansion * call.received):
                     raise Refused(502, f"the response unpacks to more than {limits.expansion} times its size")
-                await delivery.piece(stream.feed(part) if stream else part)
+                await turns.give()
+                await delivery.piece(await masked(stream, part, turns) if stream else part)
         _ended(decoder)
     except Refused:
         await delivery.flush()  # whether it comes early or late, code sees the same: a response that breaks off
@@ -105,6 +108,15 @@ async def relay(
         await delivery.piece(stream.end())
     last = trailers(call.trailers)
     await delivery.end(_covered(masks, last) if masks else last)
+
+
+async def masked(stream: MaskedStream, part: bytes, turns: Turns) -> bytes:
+    """What `part` brings to light."""
+    shown = []
+    for start in range(0, len(part), _SCANNED):
+        shown.append(stream.feed(part[start : start + _SCANNED]))
+        await turns.give()
+    return b"".join(shown)
 
 
 async def _piece(call: Call, delivery: Delivery) -> bytes:

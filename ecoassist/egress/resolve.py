@@ -19,6 +19,7 @@ _CLOSED_4 = tuple(
             "10.0.0.0/8",  # private
             "100.64.0.0/10",  # carrier-grade NAT
             "127.0.0.0/8",  # loopback
+            "168.63.129.16/32",  # public in form, but each machine in Azure has its own settings there
             "169.254.0.0/16",  # link-local, and the metadata service of clouds
             "172.16.0.0/12",  # private
             "192.0.0.0/24",  # protocol assignments

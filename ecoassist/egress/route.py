@@ -19,7 +19,7 @@ _HOP_BY_HOP = frozenset(
 )
 """RFC 9110, section 7.6.1."""
 _REWRITTEN = frozenset((b"host", b"content-length", b"expect"))
-_HIDES_ECHOES = frozenset((b"accept-encoding", b"range", b"if-range"))
+_HIDES_ECHOES = frozenset((b"accept-encoding", b"range", b"if-range", b"request-range"))
 """Not sent to a host with a key: a packed body cannot be scanned, and half a key per range would pass the masks."""
 _ABOUT_OTHER_PORTS = frozenset((b"alt-svc",))
 _LENGTH_AND_CODING = frozenset(b"content-length content-encoding content-md5 digest repr-digest content-digest".split())
@@ -27,6 +27,8 @@ _NOT_LAST = frozenset(b"authorization cache-control content-range content-type h
 """Trailers that would change how what came before them is read: RFC 9110, section 6.5.1."""
 _AMBIGUOUS = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]|\0")
 """Lone line ends, folded lines and NUL: two readers of such a head may see two different requests."""
+METHOD = 32
+"""Characters of the longest: no method that is registered has more than 17."""
 _SIGNATURES = (b"aws4-", b"signature ", b"hmac ", b"oauth ")
 """How Authorization begins where its value was worked out from a key."""
 
@@ -78,6 +80,8 @@ def strict(head: bytes, request: h11.Request, limits: Limits) -> None:
     names = [name for name, _ in request.headers]
     if request.http_version not in (b"1.1", b"1.0"):
         raise Refused(505, "HTTP/2 is not supported; speak HTTP/1.1")
+    if len(request.method) > METHOD:
+        raise Refused(501, "there is no such method")
     if len(head) > limits.head or len(names) > limits.headers:
         raise Refused(431, f"a request may have {limits.headers} headers and {limits.head} bytes of them")
     if _AMBIGUOUS.search(head):
@@ -94,7 +98,8 @@ def route_of(request: h11.Request, tunnel: Tunnel | None) -> Route:
             raise Refused(400, "inside a tunnel the request line holds a path only")
         if tunnel.asked.removesuffix(".") not in ("", tunnel.host):
             raise Refused(421, f"the TLS handshake asked for another host than {tunnel.host}, where the tunnel leads")
-        return Route(tunnel.host, tunnel.port, tunnel.tls, method, target)
+        # A fragment is not for hosts; those that get one drop it, and a path must not hide behind it.
+        return Route(tunnel.host, tunnel.port, tunnel.tls, method, target.partition(b"#")[0])
     try:
         url = urlsplit(target.decode("ascii"))
         host, port = (url.hostname or "").removesuffix("."), url.port or 80

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -12,11 +13,14 @@ import h11
 _READ = 1 << 18
 """Bytes per read: what asyncio takes from a socket at once."""
 
-_PIPELINED = 1 << 20
+_PIPELINED = 1 << 17
 """Bytes kept of what a client sends while its request is still being answered."""
 
 _GOODBYE = 1.0
 """Seconds a peer gets to answer a close."""
+
+_TURN = 0.01
+"""Seconds for which one connection may keep the loop, which also carries the link to the kernel."""
 
 _ASKED: WeakKeyDictionary[ssl.SSLObject, str] = WeakKeyDictionary()
 """The server names that clients asked for in their handshakes."""
@@ -64,6 +68,20 @@ class Limits:
     """From the head of a request to the end of its response."""
 
 
+class Turns:
+    """What is at hand is not waited for, so that a peer who sends ahead would keep everybody else from their turn."""
+
+    def __init__(self, seconds: float = _TURN) -> None:
+        self._seconds, self._last = seconds, time.monotonic()
+
+    async def give(self) -> None:
+        """To everybody else, unless they had one lately."""
+        if time.monotonic() - self._last >= self._seconds:
+            for _ in range(2):  # after the first, what has just come in is known to nobody yet
+                await asyncio.sleep(0)
+            self._last = time.monotonic()
+
+
 class Wire:
     """Raises OSError (also TimeoutError) where the connection fails, h11.RemoteProtocolError where it is not HTTP."""
 
@@ -76,6 +94,8 @@ class Wire:
     ) -> None:
         self.reader, self.writer, self.idle = reader, writer, idle
         self.http = h11.Connection(role, max_incomplete_event_size=65536)
+        self._turns, self._ahead = Turns(), False
+        """Ahead: the last event was at hand, and so may be the next."""
         self.received = 0
         """Bytes, over all requests."""
         self.ended = False
@@ -135,9 +155,13 @@ class Wire:
         return event if isinstance(event, h11.Event) else None
 
     async def receive(self) -> h11.Event:
+        if self._ahead:  # else nobody is kept waiting, and an answer before a hard end would be lost meanwhile
+            await self._turns.give()
+        self._ahead = True
         while not isinstance(event := self.http.next_event(), h11.Event):
             if event is h11.PAUSED:
                 raise h11.RemoteProtocolError("unexpected data")
+            self._ahead = False
             await self._more(self.idle)
         return event
 
@@ -182,6 +206,7 @@ class Wire:
         done = self.http.our_state is h11.DONE and self.http.their_state is h11.DONE
         if done:
             self.http.start_next_cycle()
+            self._ahead = False
         return done
 
     async def close(self) -> None:

@@ -401,6 +401,19 @@ def test_a_key_goes_into_its_query_parameter_only() -> None:
     assert filled.target.decode() == f"/{MARK}?a={MARK}&key={key}&keys={MARK}&{MARK}=key&k%65y={key}"
 
 
+@pytest.mark.parametrize("query", [f"key=1;note={MARK}", f"key={MARK};note={MARK}", f"a=1;key={MARK}"])
+def test_a_semicolon_may_begin_another_parameter(query: str) -> None:
+    assert fill(outgoing(f"/?{query}"), bound("query:key")).target.decode() == f"/?{query}"
+
+
+def test_a_body_of_two_types_gets_no_key() -> None:
+    form, text = b"application/x-www-form-urlencoded", b"text/plain"
+    for kinds in ((text, form), (form, text), (form, form)):
+        headers = tuple((b"content-type", kind) for kind in kinds)
+        request = Outgoing("POST", b"/", headers, f"key={MARK}".encode())
+        assert fill(request, bound("body:key")).body == request.body
+
+
 def test_a_key_goes_into_its_header_only() -> None:
     filled = fill(
         outgoing(x_api_key=f"Token {MARK}", x_other=MARK, authorization=f"Bearer {MARK}"), bound("header:X-Api-Key")

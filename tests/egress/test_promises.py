@@ -15,7 +15,7 @@ import re
 import sys
 import tracemalloc
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -25,7 +25,9 @@ import h11
 import pytest
 
 from ecoassist.egress.places import parse_place, placeholder
-from ecoassist.egress.wire import Limits
+from ecoassist.egress.relay import masked
+from ecoassist.egress.wire import Limits, Turns
+from ecoassist.masks import MaskedStream, Masks
 from ecoassist.types import Secret
 
 if TYPE_CHECKING:
@@ -305,10 +307,11 @@ def test_an_echo_is_masked_wherever_the_pieces_are_cut(net: Net) -> None:
 
 def test_half_a_key_per_request_is_not_to_be_had(net: Net) -> None:
     host = net.host(NAME, lambda seen: net.reply(pieces=[KEY.encode()]))
+    ranges = {"Range", "If-Range", "Request-Range"}
 
-    answer = net.gate(SECRET).get(f"https://{NAME}/", headers={"Range": "bytes=0-9", "If-Range": "x"})
+    answer = net.gate(SECRET).get(f"https://{NAME}/", headers=dict.fromkeys(ranges, "bytes=0-9"))
 
-    assert "range" not in host.seen[0].headers
+    assert not ranges & {name.title() for name in host.seen[0].headers}
     assert answer.text == MARK
 
 
@@ -534,6 +537,109 @@ def test_a_client_that_trickles_is_let_go(net: Net, sent: bytes, until: Callable
 
     net.run(trickle())
     net.settle()
+
+
+class Crowd:
+    """Somebody else on the gate's loop, who wants to do something at every turn."""
+
+    turns = 0
+
+    async def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        working = asyncio.ensure_future(work)
+        while not working.done():
+            self.turns += 1
+            await asyncio.sleep(0)
+        await working
+
+
+def test_requests_sent_ahead_leave_others_their_turn(net: Net) -> None:
+    proxy, crowd = net.gate(hosts=[]), Crowd()
+
+    async def ahead() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(b"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n" * 1000 + get("http://a/", host="a"))
+        assert (await asyncio.wait_for(reader.read(), 15)).count(b"HTTP/1.1 403") == 1001
+        writer.close()
+
+    net.run(crowd.beside(ahead()))
+
+    assert crowd.turns > 1000
+
+
+SMALL_CHUNKS = b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_a_body_of_tiny_chunks_leaves_others_their_turn(net: Net, way: str) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n" + SMALL_CHUNKS
+    host = net.host(NAME, tls=False)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        last = b"" if way == "up" else SMALL_CHUNKS
+        while not last.endswith(b"0\r\n\r\n"):
+            last = last[-4:] + await reader.read(1 << 16)
+        writer.write(answer + (b"\r\n" if way == "up" else chunked))
+        await writer.drain()
+        writer.close()
+
+    host.plain_port = net.listen(serve)
+    proxy, crowd = net.gate(limits=Limits(response_body=1 << 20)), Crowd()
+    head = f"GET http://{NAME}/ HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n".encode()
+
+    async def ask() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(head.replace(b"GET", b"POST") + chunked if way == "up" else head + b"\r\n")
+        while await asyncio.wait_for(reader.read(1 << 20), 15):
+            pass
+        writer.close()
+
+    net.run(crowd.beside(ask()), 60)
+
+    [access] = proxy.gate.drain()
+    assert (access.status, access.refused) == (200, "")
+    assert crowd.turns > 60
+
+
+def test_a_body_that_is_hard_to_search_leaves_others_their_turn() -> None:
+    masks = Masks([("a" * 30 + "b", "c" * 31)])
+    crowd, given = Crowd(), []
+
+    async def search() -> None:
+        given.append(await masked(MaskedStream(masks), b"a" * 100_000, Turns(0)))
+
+    asyncio.run(crowd.beside(search()))
+
+    assert given[0] == b"a" * len(given[0])
+    assert crowd.turns > 10
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(get("http://a/", method="G" * 60_000, host="a"), id="method"),
+        pytest.param(get(f"http://{'1' * 60_000}/"), id="host"),
+        pytest.param(get(f"http://{'x' * 60_000}.5/"), id="address"),
+        pytest.param(get(f"{'1' * 60_000}:443", method="CONNECT"), id="tunnel"),
+        pytest.param(get(f"[fe80::1%{'1' * 60_000}]:443", method="CONNECT"), id="zone"),
+        pytest.param(get(f"http://{OTHER}/{'x' * 60_000}"), id="path"),
+        pytest.param(get(f"http://{NAME}/", host="x" * 60_000), id="host header"),
+        pytest.param(
+            get(f"http://{NAME}/", "Content-Type: text/plain", "Transfer-Encoding: chunked", method="POST")
+            + b"z" * 60_000
+            + b"\r\n",
+            id="chunk size",
+        ),
+    ],
+)
+def test_nothing_of_a_refused_request_is_kept_at_its_length(net: Net, sent: bytes) -> None:
+    net.host(NAME, plain=True)
+    proxy = net.gate()
+
+    proxy.raw(sent)
+
+    assert all(len(repr(access)) < 2000 for access in proxy.gate.drain())
 
 
 TRICKLES = {

@@ -171,7 +171,7 @@ def test_with_the_network_off_nothing_leaves(net: Net) -> None:
 def test_a_re_run_sends_nothing_that_acts(net: Net) -> None:
     host = net.host("api.example.com")
     found = {host.name: Override("127.0.0.1", host.tls_port)}
-    service = Service("api", (host.name,), acts=("/send/*",))
+    service = Service("api", (host.name,), acts=("/send/*", "/stop"))
     rules = Policy((host.name,), overrides=found, services=(service,))
     proxy = net.gate(policy=rules.readonly((host.name,)))
 
@@ -179,6 +179,8 @@ def test_a_re_run_sends_nothing_that_acts(net: Net) -> None:
     for path in ("/send/1", "/SEND/1", "/x/..%2fsend/1", "//send//1"):
         answer = proxy.get(f"https://api.example.com{path}")
         assert (answer.status_code, "changes something" in answer.text) == (403, True)
+    hidden = b"GET /stop#x HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n\r\n"
+    assert b"changes something" in proxy.inside("api.example.com:443", hidden)
     answer = proxy.get("https://api.example.com/read", data=b"a body")
     assert (answer.status_code, "GET with a body" in answer.text) == (403, True)
     chunked = proxy.get("https://api.example.com/read", data=iter([b"a ", b"body"]))
