@@ -34,7 +34,7 @@ class Upload:
         self._length = int(headers[b"content-length"]) if b"content-length" in headers else None
         self._chunked = b"transfer-encoding" in headers
         self._read = self._held = 0
-        self._before = client.received
+        self._before = client.received - len(client.http.trailing_data[0])  # some of it may have come with the head
 
     @property
     def small(self) -> bool:
