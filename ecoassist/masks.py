@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html.entities import codepoint2name
-from itertools import product
+from itertools import islice, product
 from typing import TypeAlias
 from urllib.parse import quote
 
@@ -52,6 +52,55 @@ class _Form:
         return max(places), cut
 
 
+class _Likely:
+    """Where a form could begin, told in a few passes at the speed of memory; no form begins anywhere else.
+
+    A form is spelt by characters that folding leaves alike (_folded), or holds an escape that folding does not undo.
+    """
+
+    def __init__(self, forms: Sequence[_Form]) -> None:
+        spelt = {b"".join(_plain(step) for step in form.steps) for form in forms}
+        self._spelt = sorted(set(map(_folded, spelt)))
+        self._longest = max((sum(map(_longest, form.steps)) for form in forms), default=0)
+        """Bytes of a form."""
+        self._beside = _neighbours(forms)
+        self._escapes = {
+            introducer: re.compile(_tree([token for token in self._beside if token[:1] == introducer]))
+            for introducer in {token[:1] for token in self._beside}
+        }
+
+    def places(self, text: bytes, *, whole: bool) -> Iterator[tuple[int, int]]:
+        """Stretches of `text`, the first byte of each and the one after it, in order; they may overlap.
+
+        Unless `text` is the `whole`, its end is one, as what follows could complete a form there.
+        """
+        size = len(text)
+        end = size if whole else max(0, size - self._longest)
+        folded = _folded(text)
+        if any(spelt in folded for spelt in self._spelt):
+            yield 0, size
+            return
+        enough = size // max(1, self._longest)
+        escaped = sorted(islice(self._escaped(text), enough + 1))
+        if len(escaped) > enough:  # one by one they would take longer than the whole at once
+            yield 0, size
+            return
+        for begin, stop in escaped:
+            yield max(0, begin - self._longest), stop
+        yield end, size
+
+    def _escaped(self, text: bytes) -> Iterator[tuple[int, int]]:
+        """The escapes beside which stands what stands beside them in a form, or nothing."""
+        for introducer, escapes in self._escapes.items():
+            found = escapes.search(text) if introducer in text else None
+            while found:
+                begin, end = found.span()
+                before, after = self._beside[found[0]]
+                if text[max(0, begin - 1) : begin] in before and text[end : end + 1] in after:
+                    yield begin, end
+                found = escapes.search(text, begin + 1)
+
+
 class Masks:
     """Finds keys as they are, in base64 and in hexadecimal digits; percent-encoded once or twice, or behind JSON's,
     Python's or HTML's escapes, in part or whole.
@@ -65,11 +114,13 @@ class Masks:
         self._forms: dict[int, list[_Form]] = {}
         """By the bytes that they begin with."""
         beginnings: set[bytes] = set()
-        for form in _forms(pairs, encoded):
+        forms = list(_forms(pairs, encoded))
+        for form in forms:
             beginnings.update(_beginnings(form.steps))
             for first in form.steps[0]:
                 self._forms.setdefault(first, []).append(form)
-        self._begins = re.compile(_any_of(beginnings)) if beginnings else None
+        self._begins = re.compile(_any_of(beginnings))
+        self._likely = _Likely(forms)
 
     def cover(self, text: bytes) -> bytes:
         """All of `text`, masked."""
@@ -80,19 +131,27 @@ class Masks:
 
         whole: nothing follows.
         """
-        done = place = 0
+        done = 0
         parts: list[bytes] = []
-        while self._begins and (found := self._begins.search(text, place)):
-            place = found.start()
-            end, mask, cut = self._at(text, place)
-            if cut and not whole:
+        for place, end, mask, cut in self._found(text, whole):
+            if cut:
                 return b"".join([*parts, text[done:place]]), place
-            if end < 0:
-                place += 1
-            else:
-                parts += [text[done:place], mask]
-                done = place = end
+            parts += [text[done:place], mask]
+            done = end
         return b"".join([*parts, text[done:]]) if parts else text, len(text)
+
+    def _found(self, text: bytes, whole: bool) -> Iterator[tuple[int, int, bytes, bool]]:
+        """The forms from left to right, none within another: place, end, mask, and whether one is cut off there."""
+        place = 0
+        for begin, stop in self._likely.places(text, whole=whole):
+            place = max(place, begin)
+            while (found := self._begins.search(text, place, stop + _DEPTH)) and found.start() < stop:
+                place = found.start()
+                end, mask, cut = self._at(text, place)
+                if end >= 0 or (cut and not whole):
+                    yield place, end, mask, cut and not whole
+                place = max(place + 1, end)
+            place = max(place, stop)
 
     def _at(self, text: bytes, place: int) -> tuple[int, bytes, bool]:
         """The longest form at `place`, the first key's where two are equal: its end, its mask, and whether one is cut
@@ -190,6 +249,66 @@ def _by_first(tokens: Iterable[bytes]) -> Step:
     for token in dict.fromkeys(tokens):
         found[token[0]] = (*found.get(token[0], ()), token)
     return found
+
+
+# ── what no text with a form lacks ──────────────────────────────────────────────────────────────────────────────────
+
+_LOWER = bytes(range(256)).lower()
+_DROPPED = b"\r\n\\rRnN"
+
+
+def _folded(text: bytes) -> bytes:
+    """`text` in lower case, and without the characters of which line ends are made, as they are or behind backslashes.
+
+    Whatever folding does to text it does to each of its bytes alone: what is part of a text stays part of it.
+    """
+    return text.translate(_LOWER, _DROPPED)
+
+
+def _plain(step: Step) -> bytes:
+    """The character that a step stands for, as it is."""
+    return next(token for tokens in step.values() for token in tokens if len(token) == 1)
+
+
+def _longest(step: Step) -> int:
+    return max(len(token) for tokens in step.values() for token in tokens)
+
+
+def _escapes(step: Step) -> Iterator[bytes]:
+    """What may stand for the character and is not that character when it is folded."""
+    alike = _folded(_plain(step))
+    return (token for tokens in step.values() for token in tokens if _folded(token) != alike)
+
+
+_Bytes: TypeAlias = frozenset[bytes]
+_ANY: _Bytes = frozenset([b"", *(b"%c" % byte for byte in range(256))])
+
+
+def _neighbours(forms: Iterable[_Form]) -> dict[bytes, tuple[_Bytes, _Bytes]]:
+    """For each escape: the bytes that may stand before and after it in a form; empty where text begins or ends."""
+    found: dict[bytes, tuple[_Bytes, _Bytes]] = {}
+    for form in forms:
+        last = [_ANY, *(frozenset([b"", *(t[-1:] for ts in step.values() for t in ts)]) for step in form.steps[:-1])]
+        first = [*(frozenset([b"", *(b"%c" % byte for byte in step)]) for step in form.steps[1:]), _ANY]
+        for step, before, after in zip(form.steps, last, first, strict=True):
+            for token in _escapes(step):
+                had = found.get(token, (frozenset(), frozenset()))
+                found[token] = had[0] | before, had[1] | after
+    for token in found:
+        if any(token != other and token.startswith(other) for other in found):
+            found[token] = _ANY, _ANY  # only the longer of two that begin alike is looked at
+    return found
+
+
+def _tree(words: Collection[bytes]) -> bytes:
+    """A pattern for the longest of the words; it looks at each byte once."""
+    tree: dict[int, set[bytes]] = {}
+    for word in filter(None, words):
+        tree.setdefault(word[0], set()).add(word[1:])
+    if not tree:
+        return b""
+    branches = b"|".join(re.escape(b"%c" % first) + _tree(rests) for first, rests in sorted(tree.items()))
+    return b"(?:" + branches + (b")?" if b"" in words else b")") if len(tree) > 1 or b"" in words else branches
 
 
 # ── where a form may begin ──────────────────────────────────────────────────────────────────────────────────────────

@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import time
+from functools import cache
 from urllib.parse import quote, unquote_to_bytes
 
 import pytest
@@ -203,4 +204,67 @@ def test_a_mask_shows_no_key() -> None:
     assert KEY not in repr(MASKS)
 
 
-# ── packed bodies ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── what makes it fast ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Everywhere:
+    """Takes no short cut: a form may begin at any byte."""
+
+    def places(self, text: bytes, *, whole: bool) -> list[tuple[int, int]]:
+        return [(0, len(text))]
+
+
+@cache
+def quick_and_slow(pairs: tuple[tuple[str, str], ...]) -> tuple[Masks, Masks]:
+    quick, slow = Masks(pairs), Masks(pairs)
+    slow._likely = Everywhere()  # type: ignore[assignment]
+    return quick, slow
+
+
+LONG = "c" * 30 + KEY
+KEYED: list[tuple[tuple[str, str], ...]] = [
+    ((KEY, MARK), (OTHER, OTHER_MARK)),
+    ((LONG, "@" * 44), ("n\\r\\nRn%25", "~" * 9)),
+]
+KEYED += [((key, "@" * len(key)),) for key in [*KEYS, "rnRNrnRN", "two\r\nlines\n", "\\\\\\\\u004", "%2541%41"]]
+
+
+@st.composite
+def hidden(draw: st.DrawFn, value: str) -> bytes:
+    """A key of which each byte may be escaped in another way, maybe packed first, maybe cut off at either end."""
+    raw = draw(st.sampled_from([value, quote(value, safe="")])).encode()
+    pack = draw(st.sampled_from(["", "64", "-_", "hex"]))
+    if pack in ("64", "-_"):
+        encode = base64.urlsafe_b64encode if pack == "-_" else base64.b64encode
+        raw = encode(b"u" * draw(st.integers(0, 2)) + raw + b"vw")
+    raw = raw.hex().encode() if pack == "hex" else raw
+    ways = ["%c", "%%%02x", "%%25%02X", "\\u00%02x", "\\\\u00%02X", "\\x%02x", "\\%c", "\\\\%c", "&#%d;", "&#x%02x;"]
+    ends = ["\n%c", "\r\n%c", "\\n%c", "\\r\\n%c"] if pack in ("64", "-_") else []
+    few = draw(st.lists(st.sampled_from([*ways, *ends]), min_size=1, max_size=3))
+    spelt = [draw(st.sampled_from(["%c", "%c", *few])).encode() % byte for byte in raw]
+    begin, end = draw(st.integers(0, 3)), draw(st.integers(0, 3))
+    return b"".join(spelt[draw(st.sampled_from([0, 0, begin])) : len(spelt) - draw(st.sampled_from([0, 0, end]))])
+
+
+around = st.binary(max_size=8) | st.text("anrNR\\%25u0061x&#;\r\n/", max_size=12).map(str.encode)
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.data(), st.sampled_from(KEYED), cuts)
+def test_the_short_cuts_pass_over_no_form(
+    data: st.DataObject, pairs: tuple[tuple[str, str], ...], sizes: list[int]
+) -> None:
+    forms = st.one_of(*(hidden(value) for value, _ in pairs))
+    filling = st.sampled_from([b"", b"x" * 2000])
+    body = b"".join(data.draw(st.lists(st.one_of(forms, around, filling), max_size=8)))
+    quick, exact = quick_and_slow(pairs)
+
+    assert quick.cover(body) == exact.cover(body)
+    assert quick.cover_decided(body) == exact.cover_decided(body)
+    assert streamed(body, [size * 97 for size in sizes], quick) == exact.cover(body)
+
+
+@pytest.mark.parametrize("form", [*FORMS, *HEX, *PACKED])
+def test_a_form_is_found_amid_much_other_text(form: str) -> None:
+    around = b"x" * 5000
+    assert MASKS.cover(around + f"<{form}>".encode() + around) == around + MASKS.cover(f"<{form}>".encode()) + around
