@@ -34,8 +34,8 @@ def check(task: Task, attempt: Attempt, *, recorded: bool = True) -> Verdict:
 def _of_calls(api: Api, attempt: Attempt) -> Verdict:
     """Of an answer to a question that seems to be one for `api`.
 
-    A no only where calls were made and none succeeded. That none was made is suspicious, but the words of a question alone
-    do not prove that it needed one ("what is the magnitude of an earthquake?"): whoever judges sees it.
+    A no only where calls were made and none succeeded. That none was made is suspicious, but the words of a question
+    alone do not prove that it needed one ("what is the magnitude of an earthquake?"): whoever judges sees it.
     """
     if any(access.answered for access in attempt.accesses):
         return Verdict(None, BY, NOTHING)
