@@ -117,6 +117,10 @@ class Dialer:
             raise Refused(
                 502, f"the name {host} does not resolve here, and only a listed host goes unresolved to a proxy"
             )
+        if not tls and not self._policy.listed(host):  # the proxy resolves it again, and no certificate says to what
+            raise Refused(
+                403, f"{host} is reached through a proxy here, and without TLS only a listed host is; use https"
+            )
         streams = await self._to_proxy(hop)
         if not tls:
             return _Forwarded(*streams, self._limits.idle, _authority(host, port, 80), hop.authorization)

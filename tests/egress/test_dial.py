@@ -488,6 +488,18 @@ def test_a_host_that_the_person_did_not_list_has_to_resolve_here() -> None:
         asyncio.run(dial())
 
 
+def test_without_tls_only_a_listed_host_goes_through_the_proxy_which_resolves_it_again() -> None:
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        return ("8.8.8.8",)
+
+    async def dial() -> None:
+        proxies = Proxies("http://proxy.example.net:1", "", "")
+        await Dialer(Policy(reach="open"), verifying, resolve, Limits(), proxies).open(Door(NAME, 80, False))
+
+    with pytest.raises(Refused, match="without TLS only a listed host"):
+        asyncio.run(dial())
+
+
 def test_a_name_that_does_not_resolve_here_is_not_looked_up_for_each_connection(net: Net) -> None:
     asked: list[str] = []
     net.host(NAME)
