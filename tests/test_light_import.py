@@ -24,6 +24,8 @@ HEAVY = {
     "asyncio",
     "openapi_pydantic",
     "yaml",
+    "ssl",
+    "ecoassist.types",
 }
 
 HELP = """
@@ -58,8 +60,9 @@ def run(code: str, home: Path) -> subprocess.CompletedProcess[str]:
 
 
 def loaded(code: str, home: Path) -> set[str]:
-    """Top-level packages in sys.modules after `code`."""
-    ending = "\nimport json, sys\nprint('\\n' + json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    """Packages and modules in sys.modules after `code`, ours by their whole names and others by their first."""
+    ending = "\nimport json, sys\nprint('\\n' + json.dumps(sorted({OURS for name in sys.modules})))"
+    ending = ending.replace("OURS", "name if name.startswith('ecoassist') else name.split('.')[0]")
     return set(json.loads(run(code + ending, home).stdout.splitlines()[-1]))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,8 @@ from urllib.parse import urlsplit
 from ecoassist.errors import UsageFault
 
 if TYPE_CHECKING:
+    import ssl
+
     from ecoassist.config import Config
     from ecoassist.keys import Keys
 
@@ -192,6 +193,8 @@ def _open(found: str) -> bool:
 
 
 def _trusted(config: Config) -> ssl.SSLContext:
+    import ssl
+
     bundle = config.network.ca_bundle
     try:
         return ssl.create_default_context(cafile=str(bundle) if bundle else None)

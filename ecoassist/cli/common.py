@@ -7,13 +7,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
 import typer
 
 from ecoassist.errors import EcoassistError, UsageFault
 from ecoassist.kernel.settings import Flavour
-from ecoassist.types import Reach
 
 if TYPE_CHECKING:
     from ecoassist.config import Config
@@ -45,6 +44,8 @@ UnsafeLocal = Annotated[
         "--unsafe-local", help="Run code on this machine, outside any sandbox. It can read your files and keys."
     ),
 ]
+Reach = Literal["none", "allowlist", "open"]
+"""As in ecoassist.types, which would double the time of --help."""
 NetworkOption = Annotated[
     Reach | None, typer.Option("--network", help="What code may reach. [default: that of the configuration, allowlist]")
 ]
