@@ -166,6 +166,29 @@ def test_a_cell_whose_end_is_never_said_ends_after_its_reply(run: Run) -> None:
     assert host.restarts == 0
 
 
+class Overtaken(MuteClient):
+    """Silent for long; its reply is there before the end of its output, which takes two more looks."""
+
+    looks = 0
+
+    def hear(self, request: str, seconds: float) -> Said | None:
+        self.looks += self.replied
+        if self.looks == 3:
+            self.script = [Said("stdout", "late\n"), IDLE]
+        return super().hear(request, seconds)
+
+    def reply(self, request: str, seconds: float = 0.0) -> dict[str, object] | None:
+        self.replied = True
+        return super().reply(request, seconds)
+
+
+def test_a_reply_that_overtakes_the_output_of_a_silent_cell_loses_none_of_it(run: Run) -> None:
+    client = Overtaken(STARTED)
+    result = run(kernel_over(FakeHost(client), clock=Seconds(0.1)), "1")
+    assert (result.status, result.text, result.reason) == ("ok", "late\n", "")
+    assert client.looks >= 3
+
+
 def test_a_reply_does_not_help_a_kernel_whose_output_never_ends(run: Run) -> None:
     host = FakeHost(MuteClient(STARTED, replied=True, flood=True))
     result = run(kernel_over(host, seconds=5, clock=Seconds(0.2)), "1")

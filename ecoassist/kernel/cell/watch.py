@@ -10,7 +10,7 @@ from .client import Client
 
 GRACE = 2.0
 """Seconds for an interrupted cell to come to rest before the kernel is killed."""
-STRAY = 1.0
+STRAY = 1.5
 """Seconds of silence after the reply, or after the connection broke, beyond which nothing more is expected."""
 
 
@@ -37,7 +37,7 @@ class Watch:
         self._deadline = cell.began + seconds
         self._replied = False
         self._read, self._quiet = client.read, clock()
-        """Bytes read so far, and since when nothing comes any more."""
+        """Bytes read so far, and since when nothing comes any more: neither output nor the reply."""
 
     def interrupted(self) -> None:
         """A person wants it to end."""
@@ -54,7 +54,7 @@ class Watch:
             if broken := self._client.broken:
                 cell.died("killed", f"the connection to the kernel broke: {broken}")
                 return "restart"
-            if self._has_replied():
+            if self._has_replied() and now > self._quiet + STRAY:
                 cell.note("the end of the output was lost")
                 return "at rest"
         if cell.limit is None:
@@ -89,7 +89,8 @@ class Watch:
         return self._cell.cause == "output" and now <= self._deadline and self._has_replied()
 
     def _has_replied(self) -> bool:
-        self._replied = self._replied or self._client.reply(self._request) is not None
+        if not self._replied and self._client.reply(self._request) is not None:
+            self._replied, self._quiet = True, self._clock()  # the last output comes another way, and may be later
         return self._replied
 
 
