@@ -1,15 +1,24 @@
-"""The store's schema, as the list of steps that lead to it. A released step is never changed; a new one is appended."""
+"""Schemas, as the lists of steps that lead to them. A released step is never changed; a new one is appended."""
 
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 
 from ecoassist.errors import EnvironmentFault
 
-APPLICATION_ID = 0x65636F61
-"""In the file's header: "ecoa"."""
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
+@dataclass(frozen=True, slots=True)
+class Schema:
+    name: str
+    """What the file holds, for the person."""
+    application_id: int
+    """In the file's header."""
+    steps: tuple[tuple[str, ...], ...]
+    """The statements of each step."""
+
+
+_SOLUTIONS: tuple[tuple[str, ...], ...] = (
     (
         """
         CREATE TABLE solutions (
@@ -40,30 +49,95 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 
 
-def migrate(connection: sqlite3.Connection, path: object) -> None:
+_LEDGER: tuple[tuple[str, ...], ...] = (
+    (
+        """
+        CREATE TABLE calls (             -- of models: what they cost, or may cost at worst
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            run TEXT NOT NULL DEFAULT '',
+            day TEXT NOT NULL,           -- of this machine, ISO 8601: the day whose money it takes
+            at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
+            state TEXT NOT NULL CHECK (state IN ('held', 'settled')),
+            owner TEXT NOT NULL,         -- the process that makes it
+            tier TEXT NOT NULL,
+            model TEXT NOT NULL,
+            purpose TEXT NOT NULL CHECK (purpose IN ('answer', 'judge')),
+            prompt INTEGER NOT NULL,     -- tokens
+            completion INTEGER NOT NULL,
+            cached INTEGER NOT NULL DEFAULT 0,
+            usd REAL,                    -- NULL: the price is unknown
+            exact INTEGER NOT NULL,      -- 0: an upper bound
+            price TEXT NOT NULL,         -- JSON
+            strong TEXT NOT NULL         -- JSON: the price of the strongest tier at that time
+        )
+        """,
+        "CREATE INDEX calls_day ON calls (day, state)",
+        "CREATE INDEX calls_run ON calls (run)",
+        """
+        CREATE TABLE runs (
+            id TEXT PRIMARY KEY,
+            began TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
+            day TEXT NOT NULL,
+            query TEXT NOT NULL,
+            status TEXT NOT NULL,        -- "running" until it finished
+            tier TEXT NOT NULL DEFAULT '',
+            way TEXT NOT NULL DEFAULT '',  -- "hold-out": answered by the strong tier alone, to compare
+            seconds REAL NOT NULL DEFAULT 0,
+            size INTEGER NOT NULL DEFAULT 0  -- bytes of its events
+        )
+        """,
+        "CREATE INDEX runs_began ON runs (began)",
+        """
+        CREATE TABLE events (
+            run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+            number INTEGER NOT NULL,
+            at REAL NOT NULL,            -- seconds since the run began
+            event TEXT NOT NULL,         -- JSON, as events.encode writes it
+            PRIMARY KEY (run, number)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE verdicts (          -- each step of the verdict chain, and what the person said later
+            run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+            tier TEXT NOT NULL,
+            step TEXT NOT NULL,
+            solved INTEGER,              -- NULL: could not judge
+            at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
+        )
+        """,
+        "CREATE INDEX verdicts_run ON verdicts (run)",
+        "CREATE INDEX verdicts_step ON verdicts (step, tier)",
+    ),
+)
+
+SOLUTIONS = Schema("store of solutions", 0x65636F61, _SOLUTIONS)  # "ecoa"
+LEDGER = Schema("ledger", 0x65636F6C, _LEDGER)  # "ecol"
+
+
+def migrate(connection: sqlite3.Connection, path: object, schema: Schema) -> None:
     """Brings the file to the newest schema, in one transaction. The connection must be in autocommit mode.
 
     Raises EnvironmentFault for a file of another program, or of a later ecoassist.
     """
-    if _version(connection) == len(MIGRATIONS) and _pragma(connection, "application_id") == APPLICATION_ID:
+    if _version(connection) == len(schema.steps) and _pragma(connection, "application_id") == schema.application_id:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = _version(connection)  # another process may have been faster
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if _pragma(connection, "application_id") != APPLICATION_ID and (tables or version):
+        if _pragma(connection, "application_id") != schema.application_id and (tables or version):
             raise EnvironmentFault(
                 f"{path} is a database of another program", "move it away, or set ECOASSIST_DATA to another folder"
             )
-        if version > len(MIGRATIONS):
+        if version > len(schema.steps):
             raise EnvironmentFault(
                 f"{path} was written by a later version of ecoassist",
                 "upgrade ecoassist, or set ECOASSIST_DATA to another folder",
             )
-        for statement in (statement for step in MIGRATIONS[version:] for statement in step):
+        for statement in (statement for step in schema.steps[version:] for statement in step):
             connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute(f"PRAGMA application_id = {schema.application_id}")
+        connection.execute(f"PRAGMA user_version = {len(schema.steps)}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

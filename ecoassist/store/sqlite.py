@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sqlite3
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from ecoassist.errors import EnvironmentFault
 from ecoassist.types import Answer, Entry, Example, Solution
 
-from .migrations import migrate
+from .database import Database
+from .migrations import SOLUTIONS
 from .similarity import GATE, cosine, features, same
 
-BUSY_SECONDS = 10.0
 CANDIDATES = 20
 """Solutions that share words with a question and are compared with it."""
 LARGE = 3000
@@ -41,7 +35,6 @@ _SIMILAR = f"""
     )
     ORDER BY words.rank LIMIT {CANDIDATES}
 """
-_creating = threading.Lock()  # closing a descriptor of the file would drop the locks of the process's connections
 
 
 class SqliteStore:
@@ -53,15 +46,13 @@ class SqliteStore:
 
     def __init__(self, path: Path, gate: float = GATE, limit: int = 1) -> None:
         self.path, self.gate, self.limit = path, gate, limit
-        self._local = threading.local()
-        self._lock = threading.Lock()
-        self._connections: list[sqlite3.Connection] = []
+        self._database = Database(path, SOLUTIONS)
 
     def similar(self, query: str) -> tuple[Example, ...]:
         """Verified solutions of similar questions, best first; of several for one question only the newest."""
         asked, key = features(query), same(query)
         found: list[tuple[bool, float, int, Solution]] = []
-        with self._connection() as connection:
+        with self._database.transaction() as connection:
             words = _rarest(connection, _words(query))
             rows = connection.execute(_SIMILAR, (" OR ".join(words),)).fetchall() if words and self.limit else []
         for id, text in rows:
@@ -74,7 +65,7 @@ class SqliteStore:
         return tuple(Example(id, kept.query, kept.program, score) for _, score, id, kept in found[: self.limit])
 
     def keep(self, solution: Solution) -> int:
-        with self._connection(write=True) as connection:
+        with self._database.transaction(write=True) as connection:
             row = connection.execute(
                 "INSERT INTO solutions (same, query, solution) VALUES (?, ?, ?) RETURNING id",
                 (_plain(same(solution.query)), _plain(solution.query), json.dumps(asdict(solution))),
@@ -106,15 +97,12 @@ class SqliteStore:
 
     def close(self) -> None:
         """Ends the connections of all threads. The next use would open a new one."""
-        with self._lock:
-            while self._connections:
-                self._connections.pop().close()
-            self._local = threading.local()
+        self._database.close()
 
     def _select(self, condition: str, *values: str | int) -> tuple[Entry, ...]:
         if not _storable(*values):
             return ()
-        with self._connection() as connection:
+        with self._database.transaction() as connection:
             rows = connection.execute(f"SELECT {_COLUMNS} FROM solutions {condition}", values).fetchall()
         return tuple(Entry(id, self._solution(text), *rest) for id, text, *rest in rows)
 
@@ -122,7 +110,7 @@ class SqliteStore:
         """Whether a row was changed."""
         if not _storable(*values):
             return False
-        with self._connection(write=True) as connection:
+        with self._database.transaction(write=True) as connection:
             return connection.execute(statement, values).rowcount > 0
 
     def _solution(self, text: str) -> Solution:
@@ -132,105 +120,7 @@ class SqliteStore:
             fields.update({name: tuple(fields.get(name, ())) for name in ("hosts", "files", "apis")})
             return Solution(**fields)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise _damaged(self.path) from error
-
-    @contextmanager
-    def _connection(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
-        """This thread's connection, within one transaction. Raises EnvironmentFault."""
-        with translated(self.path):
-            connection = getattr(self._local, "connection", None)
-            if connection is None:
-                connection = self._local.connection = self._connect()
-            # a transaction that reads first and writes later fails where another process wrote in between
-            connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
-
-    def _connect(self) -> sqlite3.Connection:
-        _create(self.path)
-        connection = sqlite3.connect(
-            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )  # used by its own thread only; close() is the exception
-        try:
-            _write_ahead(connection)
-            migrate(connection, self.path)
-        except BaseException:
-            connection.close()
-            raise
-        with self._lock:
-            self._connections.append(connection)
-        return connection
-
-
-# ── the file ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _create(path: Path) -> None:
-    """An empty file that only its owner may read, whatever the umask; SQLite gives its side files the same mode."""
-    with _creating:
-        for folder in reversed([one for one in path.parents if not one.exists()]):
-            folder.mkdir(exist_ok=True)
-            folder.chmod(0o700)
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        except FileExistsError:
-            if path.stat().st_mode & 0o077 == 0:
-                return
-        path.chmod(0o600)
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Switches the file to write-ahead logging. SQLite does not wait for locks here, so this does."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-
-
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Raises EnvironmentFault, with what can be done, for every way in which the file can fail."""
-    try:
-        yield
-    except OSError as error:
-        raise EnvironmentFault(f"cannot use {path}: {error.strerror}", _remedy(path)) from error
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.ProgrammingError):
-            raise  # a defect of ours
-        match getattr(error, "sqlite_errorcode", 0) & 0xFF:
-            case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-                raise _damaged(path) from error
-            case sqlite3.SQLITE_FULL:
-                raise EnvironmentFault(f"the disk with {path} is full", "free some space") from error
-            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-                message = f"another process has locked {path} for {BUSY_SECONDS:.0f} s"
-                raise EnvironmentFault(message, "end that process, or try again") from error
-        if "no such module" in str(error):
-            raise EnvironmentFault("this Python's SQLite has no FTS5", "use a Python whose SQLite has it") from error
-        if "no such" in str(error):  # table or column
-            raise _damaged(path) from error
-        raise EnvironmentFault(f"cannot use {path}: {error}", _remedy(path)) from error
-
-
-def _damaged(path: Path) -> EnvironmentFault:
-    return EnvironmentFault(
-        f"the store of solutions in {path} is damaged; nothing was deleted",
-        f"move it away and a new one is begun: mv {path} {path}.damaged",
-    )
-
-
-def _remedy(path: Path) -> str:
-    return f"make {path.parent} writable, or set ECOASSIST_DATA to another folder"
+            raise self._database.damaged() from error
 
 
 # ── words ───────────────────────────────────────────────────────────────────────────────────────────────────────────

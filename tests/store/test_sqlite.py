@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ecoassist.errors import EnvironmentFault
-from ecoassist.store.migrations import MIGRATIONS
+from ecoassist.store.migrations import SOLUTIONS
 from ecoassist.store.sqlite import LARGE, PATIENCE, SqliteStore
 from ecoassist.types import JSON, Answer, Solution
 
@@ -267,7 +267,7 @@ def test_a_file_of_version_0_is_brought_to_the_newest(path: Path, solution: Make
     with closing(SqliteStore(path)) as store:
         store.keep(solution())
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS)
+        assert connection.execute("PRAGMA user_version").fetchone()[0] == len(SOLUTIONS.steps)
         assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 
@@ -336,9 +336,9 @@ def test_a_path_that_cannot_be_a_file_is_said(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_said_and_the_store_works_on(path: Path, store: SqliteStore, solution: MakeSolution) -> None:
     store.keep(solution())
-    with store._connection() as connection:
+    with store._database.transaction() as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
-    store._local.connection.execute(f"PRAGMA max_page_count = {pages}")
+    store._database._local.connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(EnvironmentFault, match="full"):
         store.keep(solution(program="x" * 1_000_000))
     assert len(store.entries()) == 1
@@ -346,7 +346,7 @@ def test_a_full_disk_is_said_and_the_store_works_on(path: Path, store: SqliteSto
 
 def test_a_lock_that_stays_is_said(path: Path, store: SqliteStore, solution: MakeSolution) -> None:
     store.keep(solution())
-    store._local.connection.execute("PRAGMA busy_timeout = 100")
+    store._database._local.connection.execute("PRAGMA busy_timeout = 100")
     with closing(sqlite3.connect(path)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(EnvironmentFault, match="locked"):
