@@ -53,17 +53,26 @@ class TierConfig(_Section):
     """Without it: the provider of `key` where it is a known one, else OPENAI_BASE_URL, else OpenAI."""
     key: Variable | None = None
     max_turns: int = Field(default=6, ge=1, le=50)
+    samples: Literal[1, 2] = 1
+    """2: two attempts, made in different ways, must agree."""
     price: PriceConfig | None = None
 
 
 class JudgeConfig(_Section):
     model: str = "strong"
     """A tier's name, "strong" (the last tier), "person" or "none"."""
+    chain: tuple[Literal["checks", "agreement", "model", "person"], ...] | None = None
+    """The steps of a verdict, in order; the first that knows decides. None: all, but in a chat with somebody there the
+    person in place of the model."""
 
 
 class BudgetConfig(_Section):
     question: float = Field(default=0.50, ge=0)
     """Dollars that one question may cost, judge included."""
+    session: float | None = Field(default=5.0, ge=0)
+    """The same for all questions of a conversation."""
+    day: float | None = Field(default=20.0, ge=0)
+    """The same for all processes of a day of this machine."""
     tokens: int = Field(default=200_000, ge=0)
     """Tokens that one question may take where a price is unknown."""
 
@@ -142,6 +151,24 @@ class ApiConfig(_Section):
         return ({self.secret: self.place} if self.secret else {}) | self.secrets
 
 
+class CascadeConfig(_Section):
+    handoff: Literal["none", "digest"] = "digest"
+    """What a stronger tier is told of an attempt before it: nothing, or facts."""
+    sticky: bool = True
+    """After an escalation the rest of a conversation begins at the tier that solved it."""
+    hold_out: float = Field(default=0.0, ge=0, le=1)
+    """The share of questions that the strongest tier answers alone, to measure what is saved."""
+
+
+class RunsConfig(_Section):
+    keep: bool = True
+    """Whether questions, events and solutions are kept; what calls cost always is."""
+    days: int = Field(default=90, ge=1)
+    """After so many, a run is forgotten."""
+    size: str = Field(default="500m", pattern=r"^[0-9]+[bkmgBKMG]?$")
+    """Above so much, the oldest runs are forgotten."""
+
+
 class SolutionsConfig(_Section):
     demonstrations: int = Field(default=1, ge=0, le=3)
     gate: float = Field(default=0.35, ge=0, le=1)
@@ -151,6 +178,8 @@ class Config(_Section):
     tiers: tuple[TierConfig, ...] = ()
     judge: JudgeConfig = JudgeConfig()
     budget: BudgetConfig = BudgetConfig()
+    cascade: CascadeConfig = CascadeConfig()
+    runs: RunsConfig = RunsConfig()
     sandbox: SandboxConfig = SandboxConfig()
     network: NetworkConfig = NetworkConfig()
     apis: dict[str, ApiConfig] = {}

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from . import faults, programs, prompts
-from .errors import BudgetSpent, EnvironmentFault, NoSandbox, ProviderError
+from . import faults, memory, partial, programs, prompts, sampling, values
+from .errors import BudgetSpent, NoSandbox, ProviderError
 from .events import (
     AttemptFinished,
     AttemptStarted,
@@ -20,7 +20,6 @@ from .events import (
     Recalled,
     Replied,
     Started,
-    Stored,
     Stream,
     TierStarted,
     rest,
@@ -39,7 +38,6 @@ from .types import (
     Malformed,
     Outcome,
     Reply,
-    Solution,
     Spending,
     Status,
     Task,
@@ -58,6 +56,8 @@ class Tier:
     name: str
     model: Model
     max_turns: int = 6
+    samples: int = 1
+    """2: two attempts, made in different ways, must agree."""
 
 
 def _at_once() -> Stream[None]:
@@ -77,42 +77,50 @@ class Engine:
     """The system message of every model call."""
     ready: Callable[[], Stream[None]] = _at_once
     """Waits until paid calls make sense; raises what stands against them."""
-    spending: Callable[[], Spending] = Spending
-    """What the question has cost so far."""
+    spending: Callable[[], tuple[Spending, Spending]] = lambda: (Spending(), Spending())
+    """What the question has cost so far, and the part of it that judging took."""
+    short: Callable[[], bool] = lambda: False
+    """Whether most of the money is spent."""
     portable: Callable[[str], str] = str
     """Makes a program fit to be stored, without this session's placeholders."""
     keep_state: bool = False
     """Whether a tier inherits the kernel as its predecessor left it."""
+    handoff: bool = True
+    """Whether a stronger tier is told the facts that its predecessors met."""
     clock: Callable[[], float] = time.monotonic
 
-    def run(self, task: Task, run: str = "") -> Stream[Outcome]:
-        """Answers `task`.
+    def run(self, task: Task, run: str = "", tiers: Sequence[Tier] | None = None, why: str = "") -> Stream[Outcome]:
+        """Answers `task`, by `tiers` (None: all); `why` it does not begin at the first.
 
         Raises EnvironmentFault when something around the question is broken: no sandbox, no answering model.
         """
         began = self.clock()
-        yield Started(task.query, run)
-        task = replace(task, examples=(yield from self._recall(task)))
+        yield Started(task.query, run, why)
+        task = replace(task, examples=(yield from memory.recall(self.store, task)))
         yield Recalled(task.examples)
         attempts: list[Attempt] = []
         verdict = UNJUDGED if (yield from rest(self._wait(), False)) else INTERRUPTED
-        for tier in self.tiers if verdict is UNJUDGED else ():
-            yield TierStarted(tier.name, tier.model.name)
-            if attempts and not self.keep_state:
-                self.kernel.restart()
-            attempts.append((yield from self._attempt(tier, task)))
-            if attempts[-1].end in FINAL:
-                verdict = INTERRUPTED if attempts[-1].end == "interrupted" else UNJUDGED
+        tiers = self.tiers if tiers is None else tiers
+        for tier in tiers if verdict is UNJUDGED else ():
+            yield TierStarted(tier.name, tier.model.name, why)
+            tried = yield from self._attempts(tier, task, bool(attempts), tier is tiers[-1])
+            attempts += tried
+            if tried[-1].end in FINAL:
+                verdict = INTERRUPTED if tried[-1].end == "interrupted" else UNJUDGED
                 break
-            verdict = yield from rest(self.judge.judge(task, attempts[-1:]), INTERRUPTED)
+            verdict = yield from rest(self.judge.judge(task, tried), INTERRUPTED)
             yield Judged(verdict)
-            if verdict.solved is not False or not verdict.escalate:
+            if verdict.solved is not False or not verdict.escalate or faults.needs_person(tried[-1].turns):
                 break
-            task = replace(task, digest=faults.digest(attempts))
+            why = f"{tier.name} did not solve it: {verdict.reason}"
+            if self.handoff:
+                task = replace(task, digest=faults.digest(attempts, task.variables if self.keep_state else ()))
         if attempts and all(attempt.end == "provider" for attempt in attempts):
             raise ProviderError(f"no model answered: {attempts[-1].why}")
-        outcome = yield from self._remember(task, _outcome(attempts, verdict, task.examples))
-        outcome = replace(outcome, run=run, spending=self.spending(), seconds=self.clock() - began)
+        outcome = _outcome(attempts, verdict, task.examples)
+        outcome = yield from memory.remember(self.store, task, outcome, self.portable)
+        spent, judging = self.spending()
+        outcome = replace(outcome, run=run, spending=spent, judging=judging, seconds=self.clock() - began)
         yield Finished(outcome)
         return outcome
 
@@ -120,37 +128,55 @@ class Engine:
         yield from self.ready()
         return True
 
-    def _attempt(self, tier: Tier, task: Task) -> Stream[Attempt]:
+    def _attempts(self, tier: Tier, task: Task, later: bool, last: bool) -> Stream[list[Attempt]]:
+        """One attempt, or two ways that have to agree; never on the last tier, nor over variables of the person."""
+        alone = tier.samples < 2 or last or (self.keep_state and bool(task.variables))
+        tried: list[Attempt] = []
+        for way in (task.way,) if alone else sampling.ways(task):
+            fresh = bool(tried) or (later and not self.keep_state)
+            if fresh:
+                self.kernel.restart()
+            tried.append((yield from self._attempt(tier, sampling.towards(task, way), fresh)))
+            if values.value_of(tried[-1].answer) is None:  # it could not agree with any other
+                break
+        return tried
+
+    def _attempt(self, tier: Tier, task: Task, fresh: bool) -> Stream[Attempt]:
         """Turns of one tier until an answer, a limit, or a failure that repeating will not mend."""
-        yield AttemptStarted(tier.name)
+        yield AttemptStarted(tier.name, task.way)
         turns: list[Turn] = []
         guard = Guard()
         end: End | None = None
         why = ""
         try:
             while end is None and len(turns) < tier.max_turns:
-                turns.append((yield from self._turn(tier, task, turns, guard)))
+                turns.append((yield from self._turn(tier, task, turns)))
                 end = self._ending(turns, guard)
+                turns[-1] = replace(turns[-1], hint=self._hint(tier, turns, guard))
         except ProviderError as error:
             end, why = "provider", str(error)
             yield Notice(f"{tier.name}: {why}", "warning", drop_live=True)
         except BudgetSpent as error:
             end, why = "budget", str(error)
             yield Notice(f"{why}; {error.remedy}", "warning")
-        attempt = Attempt(tier.name, tuple(turns), end or "turn_limit", why, tier.model.name)
+        attempt = Attempt(tier.name, tuple(turns), end or "turn_limit", why, tier.model.name, task.way, fresh)
         yield AttemptFinished(attempt)
         return attempt
 
-    def _turn(self, tier: Tier, task: Task, turns: Sequence[Turn], guard: Guard) -> Stream[Turn]:
-        last = len(turns) == tier.max_turns - 1 > 0
-        hint = prompts.LAST_HINT if last else prompts.STUCK_HINT if guard.again else ""
-        asked = prompts.messages(task, turns, hint, system=self.system)
+    def _hint(self, tier: Tier, turns: Sequence[Turn], guard: Guard) -> str:
+        """What to do differently next. It stays with the turn, so that the next prompt begins as this one ends."""
+        if self.short():
+            return prompts.SHORT_HINT
+        if len(turns) == tier.max_turns - 1:
+            return prompts.LAST_HINT
+        return prompts.STUCK_HINT if guard.again else ""
+
+    def _turn(self, tier: Tier, task: Task, turns: Sequence[Turn]) -> Stream[Turn]:
+        asked = prompts.messages(task, turns, system=self.system)
         reply = yield from rest(tier.model.reply(asked), Reply("", "interrupted"))
         yield Replied(reply)
-        if reply.finish == "interrupted":
-            return Turn(reply, fault=Fault("interrupted"))
-        if reply.finish == "filter":
-            return Turn(reply, fault=Fault("refusal", "the provider's content filter stopped the reply"))
+        if fault := faults.of_reply(reply):
+            return Turn(reply, fault=fault)
         match parse(reply.text):
             case Answer() | Malformed() if reply.finish == "length":
                 return Turn(reply, fault=Fault("format", "the reply was cut off at its length limit"))
@@ -179,6 +205,8 @@ class Engine:
         match POLICY[turn.fault.kind]:
             case "repair":
                 return "no_progress" if stuck else None
+            case "ask":
+                return "needs_person" if faults.needs_person(turns) else "no_progress" if stuck else None
             case "restart":
                 if sum(1 for t in turns if t.fault and t.fault.kind == "sandbox") > 1:
                     raise NoSandbox(f"the sandbox died twice: {turn.fault.detail}", "look at it with: ecoassist doctor")
@@ -186,43 +214,16 @@ class Engine:
                 return None
             case "escalate":
                 return "refusal"
+            case "failover":
+                return "provider"
             case "stop":
-                return "interrupted"
+                return "budget" if turn.fault.kind == "budget" else "interrupted"
             case other:
                 assert_never(other)
 
-    def _recall(self, task: Task) -> Stream[tuple[Example, ...]]:
-        """Similar solutions. A broken memory costs the person a notice, not the answer."""
-        try:
-            return self.store.similar(task.in_context)
-        except EnvironmentFault as error:
-            yield Notice(f"no memory: {error}; {error.remedy}", "warning")
-            return ()
-
-    def _remember(self, task: Task, outcome: Outcome) -> Stream[Outcome]:
-        """Stores a solved question as a candidate, and credits the demonstrations that were shown."""
-        if outcome.verdict.solved is None:
-            return outcome
-        heard = all(attempt.end != "provider" for attempt in outcome.attempts)
-        try:
-            for example in outcome.examples if heard else ():
-                self.store.credit(example.id, outcome.verdict.solved and len(outcome.attempts) == 1)
-            if outcome.status == "solved" and (id := self.keep(task, outcome)) is not None:
-                outcome = replace(outcome, stored=id)
-                yield Stored(id)
-        except EnvironmentFault as error:
-            yield Notice(f"not remembered: {error}; {error.remedy}", "warning")
-        return outcome
-
     def keep(self, task: Task, outcome: Outcome) -> int | None:
         """Stores what answered `task` as a candidate. None: no program did. Raises EnvironmentFault."""
-        attempt = outcome.attempts[-1] if outcome.attempts else None
-        if attempt is None or not attempt.program or not attempt.answer:
-            return None
-        program = self.portable(programs.assemble(attempt.program))
-        names, query = tuple(file.name for file in task.files), task.in_context
-        made_by = (attempt.tier, attempt.model, attempt.hosts)
-        return self.store.keep(Solution(query, program, attempt.answer, *made_by, names, attempt.apis))
+        return memory.keep(self.store, task, outcome, self.portable)
 
 
 def _same_as_last_good(source: str, turns: Sequence[Turn]) -> Answer | None:
@@ -243,4 +244,5 @@ def _outcome(attempts: Sequence[Attempt], verdict: Verdict, examples: tuple[Exam
         status = "budget"
     elif verdict.solved is None and last and last.answer:
         status = "unverified"
-    return Outcome(status, last.answer if last else None, verdict, tuple(attempts), examples=examples)
+    answer = partial.best(attempts) if status == "budget" else last.answer if last else None
+    return Outcome(status, answer, verdict, tuple(attempts), examples=examples)

@@ -17,7 +17,10 @@ from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from .errors import Interrupted
-from .types import Attempt, CellResult, Example, Outcome, Question, Reply, Verdict
+from .types import Attempt, CellResult, Example, Outcome, Question, Reply, Verdict, Way
+
+HOLD_OUT = "hold-out"
+"""In Started: the question is answered by the strongest tier alone, at random, so that savings can be measured."""
 
 # ── durable ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -28,6 +31,8 @@ class Started:
 
     query: str
     run: str = ""
+    why: str = ""
+    """Why the question does not begin at the first tier, if so; HOLD_OUT: to compare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +48,14 @@ class TierStarted:
 
     tier: str
     model: str = ""
+    why: str = ""
+    """Why it came to that; empty for the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptStarted:
     tier: str
+    way: Way = "direct"
 
 
 @dataclass(frozen=True, slots=True)

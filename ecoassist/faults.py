@@ -10,23 +10,36 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-from .types import Attempt, CellResult, Fault, FaultKind, Turn
+from .types import Attempt, CellResult, Fault, FaultKind, Reply, Turn
 
-Policy = Literal["repair", "restart", "escalate", "stop"]
+Policy = Literal["repair", "ask", "restart", "failover", "escalate", "stop"]
 POLICY: dict[FaultKind, Policy] = {
     "code": "repair",
     "package": "repair",
     "format": "repair",
     "data": "repair",
     "api": "repair",
-    "auth": "repair",
-    "blocked": "repair",
+    "auth": "ask",
+    "blocked": "ask",
+    "provider": "failover",
     "sandbox": "restart",
+    "budget": "stop",
     "refusal": "escalate",
     "interrupted": "stop",
 }
-"""repair: the same tier goes on with the error in view. restart: the sandbox is replaced once, then the environment is
-broken. escalate: another model may do what this one will not. stop: the person wants the floor."""
+"""repair: the same tier goes on with the error in view. ask: only the person can help; without one the tier may find
+another way once, and no stronger model is asked. restart: the sandbox is replaced once, then the environment is broken.
+failover: the endpoint was asked again already, another tier is next. escalate: another model may do what this one will
+not. stop: the money is spent, or the person wants the floor."""
+
+
+def of_reply(reply: Reply) -> Fault | None:
+    """The fault of a reply that is not worth reading, or None."""
+    if reply.finish == "interrupted":
+        return Fault("interrupted")
+    if reply.finish == "filter":
+        return Fault("refusal", "the provider's content filter stopped the reply")
+    return None
 
 
 def of_cell(result: CellResult) -> Fault | None:
@@ -76,7 +89,15 @@ class Guard:
         return self._seen[key] >= 3
 
 
-def digest(attempts: Sequence[Attempt], limit: int = 2_400) -> str:
+def needs_person(turns: Sequence[Turn]) -> bool:
+    """Whether only the person can help: a key or a host was refused again after the model knew of it."""
+    last = turns[-1].fault if turns else None
+    if last is None or POLICY[last.kind] != "ask":
+        return False
+    return sum(1 for turn in turns if turn.fault and POLICY[turn.fault.kind] == "ask") > 1
+
+
+def digest(attempts: Sequence[Attempt], variables: Sequence[str] = (), limit: int = 2_400) -> str:
     """Facts for the next tier: faults met and endpoints that answered. Never an answer, never code.
 
     A weak answer as a hint was measured to pull the strong model down (MoT cascade, arXiv 2310.03094).

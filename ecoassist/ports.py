@@ -11,7 +11,21 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeAlias
 
 from .events import Event, Stream
-from .types import Attempt, CellResult, Entry, Example, Message, Question, Reply, Saved, Solution, Task, Verdict
+from .types import (
+    Attempt,
+    Call,
+    CellResult,
+    Entry,
+    Example,
+    Message,
+    Outcome,
+    Question,
+    Reply,
+    Saved,
+    Solution,
+    Task,
+    Verdict,
+)
 
 
 class Model(Protocol):
@@ -56,6 +70,35 @@ class Store(Protocol):
 
     def credit(self, id: int, won: bool) -> None:
         """Records whether a question solved with this solution as a demonstration was solved."""
+
+
+class Ledger(Protocol):
+    """The money of a day, shared by all processes of a person, and what became of each run."""
+
+    def reserve(self, worst: Call, cap: float | None) -> int | None:
+        """Holds what a call may cost at worst; `cap`: dollars of this day, None: no limit.
+
+        None: it does not fit now, but may once calls that are under way have settled. Raises BudgetSpent: it cannot fit
+        today.
+        """
+
+    def settle(self, id: int, call: Call | None) -> None:
+        """What the call did cost; None: nothing. Called once; what is never settled counts in full."""
+
+    def begin(self, run: str, query: str, why: str = "") -> None:
+        """A run starts. What is not begun is not kept."""
+
+    def add(self, run: str, at: float, event: Event) -> None:
+        """Keeps an event of a run, `at` seconds after it began."""
+
+    def finish(self, run: str, outcome: Outcome) -> None:
+        """What became of it."""
+
+    def judged(self, run: str, tier: str, step: str, solved: bool | None) -> None:
+        """Keeps one step of the verdict chain, or what the person said of the answer later (step "person")."""
+
+    def agreement(self, tier: str, last: int = 30) -> tuple[int, int]:
+        """How many of the last pairs of attempts of a tier agreed, and how many pairs there were."""
 
 
 class Outbox(Protocol):

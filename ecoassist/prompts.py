@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from . import cards
-from .types import Access, Api, Attachment, Attempt, CellResult, Example, Message, Reach, Saved, Task, Turn
+from .types import Access, Api, Attachment, Attempt, CellResult, Example, Message, Reach, Saved, Task, Turn, Way
 
 SYSTEM = """\
 You answer questions by running Python in a sandboxed Jupyter kernel.
@@ -46,6 +46,12 @@ PACKAGES = {"core": CORE, "data": CORE + ", numpy, pandas, matplotlib, openpyxl"
 FORMAT_HINT = "Reply with one ```python block to act, or with the answer in words and a last line ANSWER: <JSON>."
 STUCK_HINT = "This failed in the same way before. Do not repeat it: take another approach."
 LAST_HINT = "This is your last turn: answer now, from what you have."
+SHORT_HINT = "The budget is nearly spent: answer now, with what is verified, and say what is missing."
+WAYS: dict[Way, str] = {
+    "words": "Answer this one in words, without any code: think step by step, then the ANSWER line.",
+    "plan": "First say in two or three sentences how you will find it and what may go wrong; then write the block.",
+}
+"""What is asked of an attempt that is compared with another one."""
 MAX_PREVIEW, MAX_PROGRAM, MAX_SAID, MAX_HISTORY = 800, 4_000, 2_000, 6
 MAX_OUTPUT, MAX_CELLS, MAX_REFUSED, MAX_FILES, MAX_NAMES, MAX_CALLS = 4_200, 4, 6, 6, 30, 12
 """Characters of a cell's output; cells that a judge sees: the last ones; refusals, saved files and surviving
@@ -65,11 +71,8 @@ Reply with JSON only: {"solved": true or false, "reason": "one short sentence"}"
 JUDGE_RETRY = 'That was not the JSON asked for. Reply with {"solved": true or false, "reason": "..."} only.'
 
 
-def messages(task: Task, turns: Sequence[Turn] = (), hint: str = "", *, system: str) -> tuple[Message, ...]:
-    """What a model is sent: `system`, then the conversation up to and including the last turn's result.
-
-    `hint` is appended to the last message: what to do differently.
-    """
+def messages(task: Task, turns: Sequence[Turn] = (), *, system: str) -> tuple[Message, ...]:
+    """What a model is sent: `system`, then the conversation up to and including the last turn's result."""
     out = [Message("system", system)]
     for exchange in task.history[-MAX_HISTORY:]:
         out.append(Message("user", exchange.query))
@@ -78,10 +81,7 @@ def messages(task: Task, turns: Sequence[Turn] = (), hint: str = "", *, system: 
     out.append(Message("user", question(task)))
     for turn in turns:
         out.append(Message("assistant", turn.reply.text or "-"))
-        out.append(Message("user", observation(turn)))
-    if hint:
-        last = out.pop()
-        out.append(Message(last.role, f"{last.text}\n{hint}"))
+        out.append(Message("user", "\n".join(filter(None, (observation(turn), turn.hint)))))
     return tuple(out)
 
 
@@ -102,6 +102,8 @@ def question(task: Task) -> str:
     if task.now:
         parts.append(f"Now: {task.now}")
     parts.append(f"Question: {task.query}")
+    if task.way != "direct":
+        parts.append(WAYS[task.way])
     return "\n\n".join(parts)
 
 

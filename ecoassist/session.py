@@ -27,9 +27,10 @@ from .events import (
     rest,
     through,
 )
-from .ports import Kernel
+from .ports import Kernel, Ledger
 from .redactor import Redactor
 from .starting import Standby, StartingKernel
+from .steering import Steering
 from .types import Access, Api, Attachment, CellResult, Entry, Exchange, Outcome, Spending, Task
 
 MAX_NAMES = 40
@@ -87,6 +88,12 @@ class Session:
     """Whether kernels are in a sandbox. Elsewhere no program of another session is run."""
     redactor: Redactor = field(default_factory=Redactor)
     """Keeps keys out of all that the session tells."""
+    steering: Steering | None = None
+    """Where on the cascade a question begins; None: at the first tier."""
+    ledger: Ledger | None = None
+    """Where runs are kept; None: nowhere."""
+    private: bool = False
+    """Nothing is kept of the questions: no run, no solution."""
     history: list[Exchange] = field(default_factory=list)
     _cells: list[str] = field(default_factory=list)
     _last: tuple[Task, Outcome] | None = None
@@ -103,7 +110,8 @@ class Session:
         self.open_budget()
         task, self._run = self._task(query), uuid.uuid4().hex[:12]
         self.begin(self._run)
-        stream = through(self.engine.run(task, run=self._run), self._watch)
+        tiers, why = self.steering.next() if self.steering else (self.engine.tiers, "")
+        stream = through(self.engine.run(task, self._run, tiers, why), self._watch)
         outcome: Outcome | None = None
         try:
             outcome = yield from self.desk.merge(stream, self.kernel.check)
@@ -112,6 +120,8 @@ class Session:
         self._last = (task, outcome)
         self._own[outcome.stored] = outcome.run
         self._note(query, outcome)
+        if self.steering:
+            self.steering.finished(outcome)
         return outcome
 
     def rerun(self, entry: Entry) -> Stream[bool | None]:
@@ -195,11 +205,14 @@ class Session:
         turns = [turn for attempt in outcome.attempts for turn in attempt.turns]
         said = outcome.answer.text if outcome.answer else turns[-1].reply.text if turns else ""
         self.history.append(Exchange(query, said, outcome.status == "interrupted"))
-        for turn in turns:
-            if turn.result and turn.result.state_lost:
+        for attempt in outcome.attempts:
+            if attempt.fresh:
                 self._cells.clear()
-            elif turn.code:
-                self._cells.append(turn.code)
+            for turn in attempt.turns:
+                if turn.result and turn.result.state_lost:
+                    self._cells.clear()
+                elif turn.code:
+                    self._cells.append(turn.code)
 
 
 def _green(result: CellResult, hosts: tuple[str, ...]) -> bool | None:

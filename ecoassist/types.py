@@ -13,10 +13,26 @@ JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | Non
 Finish = Literal["stop", "length", "filter", "interrupted"]
 CellStatus = Literal["ok", "error", "timeout", "interrupted", "oom", "killed", "gone"]
 CellCause = Literal["", "exception", "output", "deadline", "person", "memory", "exit", "sandbox"]
-FaultKind = Literal["code", "package", "format", "data", "api", "auth", "blocked", "sandbox", "refusal", "interrupted"]
-End = Literal["answered", "turn_limit", "no_progress", "provider", "refusal", "budget", "interrupted"]
+FaultKind = Literal[
+    "code",
+    "package",
+    "format",
+    "data",
+    "api",
+    "auth",
+    "blocked",
+    "provider",
+    "sandbox",
+    "budget",
+    "refusal",
+    "interrupted",
+]
+End = Literal["answered", "turn_limit", "no_progress", "needs_person", "provider", "refusal", "budget", "interrupted"]
 Status = Literal["solved", "unsolved", "unverified", "budget", "interrupted"]
 PlaceKind = Literal["query", "header", "bearer", "basic", "body"]
+Purpose = Literal["answer", "judge"]
+Way = Literal["direct", "words", "plan"]
+"""How an attempt goes about a question: as it likes, in words without code, or with a plan before the program."""
 Reach = Literal["none", "allowlist", "open"]
 """What code may reach: nothing, the hosts of the enabled APIs and those on the list, or every public host."""
 
@@ -65,6 +81,27 @@ class Spending:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a model on the ledger: what it may cost at worst, later what it did cost."""
+
+    tier: str
+    model: str
+    purpose: Purpose
+    prompt: int
+    """Tokens."""
+    completion: int
+    usd: float | None
+    """None: the price is unknown."""
+    cached: int = 0
+    exact: bool = False
+    """False: an upper bound."""
+    price: Price | None = None
+    strong: Price | None = None
+    """What the strongest tier would have taken per token, to tell what was saved."""
+    run: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     text: str
     finish: Finish = "stop"
@@ -99,6 +136,8 @@ class Access:
     """Refused only because the host is not on the list: a person may open it."""
     cached: bool = False
     """Answered from the run's own cache: nothing was sent upstream."""
+    shape: str = ""
+    """Of a JSON response: its keys and types, without any value; empty where it is not known."""
 
     @property
     def answered(self) -> bool:
@@ -270,6 +309,8 @@ class Malformed:
 class Fault:
     kind: FaultKind
     detail: str = ""
+    target: str = ""
+    """The host, API or package it is about, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +322,8 @@ class Turn:
     result: CellResult | None = None
     answer: Answer | None = None
     fault: Fault | None = None
+    hint: str = ""
+    """What the model was then told to do differently."""
 
     @property
     def good(self) -> bool:
@@ -296,6 +339,9 @@ class Attempt:
     why: str = ""
     """The failure's own words, for provider and budget."""
     model: str = ""
+    way: Way = "direct"
+    fresh: bool = False
+    """It began on a kernel without the variables of those before it."""
 
     @property
     def answer(self) -> Answer | None:
@@ -365,6 +411,7 @@ class Task:
     files: tuple[Attachment, ...] = ()
     digest: str = ""
     """Facts that earlier tiers met."""
+    way: Way = "direct"
 
     @property
     def in_context(self) -> str:
@@ -391,6 +438,12 @@ class Verdict:
     reason: str = ""
     escalate: bool = True
     """Whether a stronger tier may try after a no."""
+    evidence: str = ""
+    """What a judging model says it rests on."""
+    judge: str = ""
+    """The model that judged."""
+    own: bool = False
+    """That model had answered itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,8 +478,9 @@ class Entry:
 class Question:
     """Put to the person while a stream runs."""
 
-    kind: Literal["verdict", "host"]
-    """verdict: is the answer right? host: may code reach the host named `text`, which it was refused?"""
+    kind: Literal["verdict", "host", "key"]
+    """verdict: is the answer right? host: may code reach the host named `text`, which it was refused? key: the API
+    named `text` refused its key, or has none: is it in order now?"""
     text: str
     choices: tuple[str, ...]
 
@@ -442,6 +496,8 @@ class Outcome:
     examples: tuple[Example, ...] = ()
     stored: int | None = None
     run: str = ""
+    judging: Spending = Spending()
+    """The part of `spending` that judging took."""
 
     @property
     def tier(self) -> str | None:

@@ -29,7 +29,8 @@ from .redactor import Redactor
 from .sandboxes import Sandboxes
 from .session import Session
 from .starting import StartingKernel
-from .types import Api, Attachment, Price
+from .steering import Steering
+from .types import Api, Attachment, Price, Spending
 
 if TYPE_CHECKING:
     from .models.openai import OpenAIModel
@@ -91,9 +92,10 @@ def open_session(
             judge=models.judge(config, choices, person=person, recorded=not unsafe_local),
             system=prompts.system_text(packages=boxes.packages, network=network, seconds=config.sandbox.cell_seconds),
             ready=kernel.ready,
-            spending=lambda: budget.spending,
+            spending=lambda: (budget.spending, Spending()),
             portable=boxes.portable,
             keep_state=chat,
+            handoff=config.cascade.handoff == "digest",
         )
         session = Session(
             engine,
@@ -114,6 +116,7 @@ def open_session(
             judged=judge_choice(config, choices) is not None or (person and config.judge.model != "none"),
             confined=not unsafe_local,
             redactor=redactor,
+            steering=Steering(engine.tiers, sticky=config.cascade.sticky, hold_out=config.cascade.hold_out),
         )
         yield session
     finally:
@@ -136,7 +139,7 @@ def choices_of(config: Config) -> tuple[Choice, ...]:
 
 def _declared(tier: TierConfig) -> Declared:
     price = Price(tier.price.input, tier.price.output, tier.price.cached) if tier.price else None
-    return Declared(tier.name, tier.model, tier.base_url, tier.key, tier.max_turns, price)
+    return Declared(tier.name, tier.model, tier.base_url, tier.key, tier.max_turns, price, tier.samples)
 
 
 def price_of(choice: Choice) -> Price | None:
@@ -168,7 +171,7 @@ class Models:
         self._endpoints: dict[tuple[str, str], OpenAIModel] = {}
 
     def tiers(self, choices: Sequence[Choice]) -> tuple[Tier, ...]:
-        return tuple(Tier(choice.name, self._metered(choice), choice.max_turns) for choice in choices)
+        return tuple(Tier(choice.name, self._metered(choice), choice.max_turns, choice.samples) for choice in choices)
 
     def judge(self, config: Config, choices: Sequence[Choice], *, person: bool, recorded: bool = True) -> Judge:
         """In a chat with somebody there, the person judges; else the configured model. `recorded`: as for Chain."""

@@ -17,9 +17,9 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for row in (
         "__init__ types errors",
         "clock events ports parsing blocks programs prompts cards faults filenames masks redactor keys catalogue "
-        "config",
+        "config memory values sampling partial",
         "engine replay budget desk asking apis outbox models kernel egress verdict store render testing",
-        "session starting play",
+        "session starting steering play",
         "wiring reach index borders sandboxes jupyter demo",
         "cli __main__",
     )

@@ -18,7 +18,7 @@ from ecoassist.events import ATTEMPT, FLEETING, LETTER, ORDER, Answered, Asked, 
 from ecoassist.play import Stop, play
 from ecoassist.ports import Judge
 from ecoassist.testing import FixedJudge, MemoryStore, Recorder, ScriptedKernel, ScriptedModel
-from ecoassist.types import Access, CellError, CellResult, Example, Price, Question, Reply, Task, Usage
+from ecoassist.types import Access, CellError, CellResult, Example, Price, Question, Reply, Spending, Task, Usage
 from ecoassist.verdict.judge import Chain
 
 T = TypeVar("T")
@@ -94,12 +94,17 @@ def test_the_order_holds_over_random_scripts_interrupted_or_closed_anywhere(data
         return data.draw(strategy)
 
     def script(strategy: st.SearchStrategy[T]) -> list[T]:
-        return draw(st.lists(strategy, min_size=14, max_size=14))
+        return draw(st.lists(strategy, min_size=18, max_size=18))
 
     budget = Budget(draw(st.sampled_from([0.0, 0.05, 0.5, 100.0])), 10_000)
     price = draw(st.sampled_from([Price(1_000.0, 1_000.0), None]))
     tiers = [
-        Tier(name, Metered(ScriptedModel(*script(REPLIES), catches=draw(st.booleans())), budget, price, 50), turns)
+        Tier(
+            name,
+            Metered(ScriptedModel(*script(REPLIES), catches=draw(st.booleans())), budget, price, 50),
+            turns,
+            draw(st.sampled_from([1, 2])),
+        )
         for name, turns in zip(
             ("cheap", "mid", "strong"), draw(st.lists(st.integers(1, 4), min_size=1, max_size=3)), strict=False
         )
@@ -116,7 +121,7 @@ def test_the_order_holds_over_random_scripts_interrupted_or_closed_anywhere(data
     def person(question: Question) -> str | None:
         return spoken
 
-    stream = Engine(tiers, kernel, store, judge, spending=lambda: budget.spending).run(Task("q"))
+    stream = Engine(tiers, kernel, store, judge, spending=lambda: (budget.spending, Spending())).run(Task("q"))
     budget.open()
     try:
         outcome = play(Desk().merge(stream, lambda: None), [recorder, cutter], person, stop)

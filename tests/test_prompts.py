@@ -103,8 +103,9 @@ def test_without_an_api_the_prompt_says_so_and_a_host_alone_is_named_once() -> N
     assert "- docs.example.com\n" in question(Task("q", apis=(Api("docs.example.com", "docs.example.com"),)))
 
 
-def test_a_hint_is_added_to_the_last_message() -> None:
-    assert messages(Task("q"), [TURN], "Try another way.", system=SYSTEM)[-1].text.endswith("\nTry another way.")
+def test_a_hint_stays_with_its_turn() -> None:
+    turns = [replace(TURN, hint="Try another way."), TURN]
+    assert messages(Task("q"), turns, system=SYSTEM)[3].text.endswith("\nTry another way.")
 
 
 def test_foreign_text_cannot_close_its_data_marks() -> None:

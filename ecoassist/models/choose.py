@@ -88,6 +88,8 @@ class Declared:
     max_turns: int = MAX_TURNS
     price: Price | None = None
     """In place of the price list's."""
+    samples: int = 1
+    """Attempts that have to agree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class Choice:
     """The configured one; None: ask the price list."""
     why: str
     """One sentence for the person."""
+    samples: int = 1
 
 
 Fetch: TypeAlias = Callable[[Endpoint], "tuple[str, ...] | None"]
@@ -194,7 +197,7 @@ def _named(tier: Declared, endpoint: Endpoint, listed: Sequence[str] | None) -> 
         if found is None:
             raise NoModel(f"{endpoint.base_url} does not serve {model!r}", _suggestion(model, listed))
         why += f"; {endpoint.base_url} serves it"
-    return _choice(tier.name, model, endpoint, f"{why}.", tier.max_turns, tier.price)
+    return _choice(tier.name, model, endpoint, f"{why}.", tier.max_turns, tier.price, tier.samples)
 
 
 def _suggestion(model: str, listed: Sequence[str]) -> str:
@@ -304,9 +307,15 @@ def _two(endpoint: Endpoint, cheap: str, strong: str, why: str) -> tuple[Choice,
 
 
 def _choice(
-    name: str, model: str, endpoint: Endpoint, why: str, max_turns: int = MAX_TURNS, price: Price | None = None
+    name: str,
+    model: str,
+    endpoint: Endpoint,
+    why: str,
+    max_turns: int = MAX_TURNS,
+    price: Price | None = None,
+    samples: int = 1,
 ) -> Choice:
-    return Choice(name, model, endpoint.base_url, endpoint.key, endpoint.key_name, max_turns, price, why)
+    return Choice(name, model, endpoint.base_url, endpoint.key, endpoint.key_name, max_turns, price, why, samples)
 
 
 def _ollama_url(host: str) -> str:
