@@ -10,6 +10,6 @@ def value_of(answer: Answer | None) -> JSON:
     return None if answer is None else answer.value
 
 
-def same(one: JSON, other: JSON) -> bool:
-    """Whether two values are equal once normalised. Two missing ones never are."""
-    return one is not None and one == other
+def same(one: JSON, other: JSON) -> bool | None:
+    """Whether two values are equal once normalised. None: they cannot be compared; one that is missing never can."""
+    return None if one is None or other is None else one == other
