@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ecoassist.errors import NoSandbox
+from ecoassist.owners import owner
 from ecoassist.types import Attachment
 
 from .docker import HOME, RUN, Engine, connect
@@ -18,7 +19,7 @@ from .features import missing
 from .image.image import ensure
 from .launch import LAUNCH
 from .link.frames import Facts
-from .reaper import LABEL, owner, reap_in_background, remove_after
+from .reaper import LABEL, reap_in_background, remove_after
 from .settings import PROXY_PORT, BoxSettings
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
 from ecoassist.errors import NoSandbox
+from ecoassist.owners import dead, owner
 
 from .docker import Engine
 
@@ -29,39 +29,6 @@ LINGER = 5.0
 """Seconds that a container may outlive its link; it takes about 0.2."""
 GARBAGE = ".left"
 """The end of the name of a folder that is being removed."""
-
-
-def owner() -> str:
-    """Boot id, pid namespace, process id and its start time; empty where the system does not tell (no /proc)."""
-    started = _started(os.getpid())
-    return f"{_place()} {os.getpid()} {started}" if _place() and started else ""
-
-
-@cache
-def _place() -> str:
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return ""
-
-
-def _started(pid: int) -> str:
-    """When the process started, in ticks since boot, so that a reused id is told apart; empty when there is none."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] in "ZX" else fields[19]
-
-
-def dead(mark: str) -> bool:
-    """Whether `mark` names an owner that ran here and runs no more. False for every other machine and container."""
-    place, _, process = mark.partition("] ")
-    pid, _, started = process.partition(" ")
-    if not _place() or f"{place}]" != _place() or not pid.isascii() or not pid.isdigit():
-        return False
-    return _started(int(pid)) != started
 
 
 def private_folder() -> Path:

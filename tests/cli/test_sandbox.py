@@ -25,8 +25,8 @@ import pytest
 from ecoassist.kernel.docker import Engine, connect
 from ecoassist.kernel.image.prune import images
 from ecoassist.kernel.image.recipe import BASE, FLAVOUR, LABEL, recipe, tag
-from ecoassist.kernel.reaper import owner
 from ecoassist.kernel.settings import BoxSettings
+from ecoassist.owners import owner
 
 PASSED_ON = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "ECOASSIST_BASE_IMAGE", "ECOASSIST_BUILD_NETWORK")
 ENVIRONMENT = {name: os.environ[name] for name in (*PASSED_ON, "PATH", "PYTHONPATH") if name in os.environ}

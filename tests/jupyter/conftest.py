@@ -14,8 +14,9 @@ from jupyter_client.manager import KernelManager
 from ecoassist.demo.emulators import Emulators
 from ecoassist.kernel.docker import Engine, connect
 from ecoassist.kernel.kernelspec import install
-from ecoassist.kernel.reaper import MARK, PREFIX, owner
+from ecoassist.kernel.reaper import MARK, PREFIX
 from ecoassist.kernel.settings import BoxSettings
+from ecoassist.owners import owner
 
 KEY = "0123456789abcdef0123456789abcde"
 HOST = "api.weatherapi.com"

@@ -12,9 +12,10 @@ from ecoassist.errors import NoSandbox
 from ecoassist.events import Stream
 from ecoassist.kernel.container import Containers
 from ecoassist.kernel.docker import Engine, connect
-from ecoassist.kernel.reaper import LABEL, owner
+from ecoassist.kernel.reaper import LABEL
 from ecoassist.kernel.settings import BoxSettings
 from ecoassist.kernel.sources import seccomp
+from ecoassist.owners import owner
 from ecoassist.ports import Kernel
 from ecoassist.types import CellResult
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from ecoassist.kernel.guard import Guard
-from ecoassist.kernel.reaper import owner as owner_mark
 from ecoassist.kernel.reaper import reap_folders
+from ecoassist.owners import owner as owner_mark
 from ecoassist.ports import Kernel
 from ecoassist.types import CellResult
 

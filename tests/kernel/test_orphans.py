@@ -19,8 +19,9 @@ from ecoassist.kernel.container import Containers
 from ecoassist.kernel.docker import Engine, connect
 from ecoassist.kernel.guard import Guard
 from ecoassist.kernel.image.image import ensure
-from ecoassist.kernel.reaper import LABEL, clean, owner, private_folder
+from ecoassist.kernel.reaper import LABEL, clean, private_folder
 from ecoassist.kernel.settings import BoxSettings
+from ecoassist.owners import owner
 
 Soon = Callable[[Callable[[], object]], object]
 
@@ -155,7 +156,8 @@ from contextlib import closing
 from ecoassist.kernel.container import Containers
 from ecoassist.kernel.docker import connect
 from ecoassist.kernel.guard import Guard
-from ecoassist.kernel.reaper import clean, owner
+from ecoassist.kernel.reaper import clean
+from ecoassist.owners import owner
 from ecoassist.kernel.settings import BoxSettings
 settings = eval(sys.argv[1])
 guard, running = Guard(), Containers(settings).launch()
@@ -180,7 +182,7 @@ def own_namespaces_are_allowed() -> bool:
 
 @pytest.fixture
 def dead_owner() -> str:
-    code = "from ecoassist.kernel.reaper import owner; print(owner())"
+    code = "from ecoassist.owners import owner; print(owner())"
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 

@@ -15,14 +15,13 @@ from ecoassist.kernel.docker import Engine, connect
 from ecoassist.kernel.image.image import ensure
 from ecoassist.kernel.reaper import (
     LABEL,
-    dead,
-    owner,
     private_folder,
     reap_containers,
     reap_folders,
     remove_after,
 )
 from ecoassist.kernel.settings import BoxSettings
+from ecoassist.owners import dead, owner
 
 pytestmark = pytest.mark.skipif(not owner(), reason="this system does not tell when a process started")
 
@@ -30,7 +29,7 @@ pytestmark = pytest.mark.skipif(not owner(), reason="this system does not tell w
 @pytest.fixture
 def dead_owner() -> str:
     """The mark of a process that has ended."""
-    code = "from ecoassist.kernel.reaper import owner; print(owner())"
+    code = "from ecoassist.owners import owner; print(owner())"
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 

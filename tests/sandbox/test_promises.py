@@ -34,9 +34,10 @@ from ecoassist.errors import NoSandbox
 from ecoassist.kernel.box import DockerBox
 from ecoassist.kernel.docker import Engine, connect
 from ecoassist.kernel.link.mux import Mux
-from ecoassist.kernel.reaper import LABEL, owner
+from ecoassist.kernel.reaper import LABEL
 from ecoassist.kernel.settings import BoxSettings
 from ecoassist.outbox import FolderOutbox
+from ecoassist.owners import owner
 from ecoassist.ports import Kernel
 from ecoassist.sandboxes import Sandboxes
 from ecoassist.types import CellResult
