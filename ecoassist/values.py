@@ -10,6 +10,8 @@ def value_of(answer: Answer | None) -> JSON:
     return None if answer is None else answer.value
 
 
-def same(one: JSON, other: JSON) -> bool | None:
-    """Whether two values are equal once normalised. None: they cannot be compared; one that is missing never can."""
+def same(one: JSON, other: JSON, query: str = "") -> bool | None:
+    """Whether two values that answer `query` are equal once normalised.
+
+    None: they cannot be compared; one that is missing never can."""
     return None if one is None or other is None else one == other

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ecoassist import values
-from ecoassist.types import Attempt, Verdict
+from ecoassist.types import Attempt, Task, Verdict
 
 BY = "agreement"
 
 
-def agree(first: Attempt, second: Attempt) -> Verdict:
+def agree(task: Task, first: Attempt, second: Attempt) -> Verdict:
     """Yes where both have the same value, and no where they have different ones, or one of them has no answer.
 
     Could-not-judge where values cannot be compared (recommendations, long prose): whoever judges decides then.
@@ -16,7 +16,7 @@ def agree(first: Attempt, second: Attempt) -> Verdict:
     one, other = values.value_of(first.answer), values.value_of(second.answer)
     if first.answer is None or second.answer is None:
         return Verdict(False, BY, "one of two attempts found no answer")
-    alike = values.same(one, other)
+    alike = values.same(one, other, task.query)
     if alike is None:
         return Verdict(None, BY, f"two attempts cannot be compared: {_brief(one)} and {_brief(other)}")
     joined = "agree" if alike else "differ"

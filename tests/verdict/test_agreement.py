@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecoassist.types import Answer, Attempt, Reply, Turn
+from ecoassist.types import Answer, Attempt, Reply, Task, Turn
 from ecoassist.verdict.agreement import agree
 
 
@@ -22,12 +22,12 @@ def tried(answer: Answer | None) -> Attempt:
     ],
 )
 def test_what_two_attempts_say_together(first: Answer | None, second: Answer | None, solved: bool | None) -> None:
-    verdict = agree(tried(first), tried(second))
+    verdict = agree(Task("q"), tried(first), tried(second))
     assert (verdict.solved, verdict.by, verdict.escalate) == (solved, "agreement", True)
 
 
 def test_the_reason_shows_both_values_briefly() -> None:
-    verdict = agree(tried(Answer("", "x" * 500)), tried(Answer("", 5)))
+    verdict = agree(Task("q"), tried(Answer("", "x" * 500)), tried(Answer("", 5)))
     assert "'xxx" in verdict.reason
     assert "5" in verdict.reason
     assert len(verdict.reason) < 200
