@@ -8,84 +8,107 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from types import TracebackType
 
+from .day import Day
 from .errors import BudgetSpent, ProviderError
-from .events import Stream
-from .ports import Model
-from .types import Message, Price, Reply, Spending, Usage
+from .events import Notice, Stream
+from .ports import Model, Reservations
+from .purse import TINY, Purse, amount, cost, fitted, least
+from .types import Call, Message, Price, Purpose, Reply, Spending, Usage
 
 PER_MESSAGE = 8
 """Tokens that a chat template may add to each message."""
-LEAST = 16
-"""Tokens: a shorter reply than this is of no use."""
-PER_TOKEN = Price(1e6, 1e6, 1e6)
-"""Counts tokens instead of dollars."""
-
-
-@dataclass(slots=True)
-class _Purse:
-    """Dollars, or tokens."""
-
-    cap: float
-    spent: float = 0.0
-    held: float = 0.0
-    """Reserved by calls that are under way."""
-
-    @property
-    def left(self) -> float:
-        return self.cap - self.spent - self.held
+SHORT = 0.2
+"""Money is short where less than this part of what a question may cost is left."""
 
 
 @dataclass(slots=True)
 class _Account:
     """What one question may cost and has cost."""
 
-    usd: _Purse
-    tokens: _Purse
+    usd: Purse
+    tokens: Purse
     """For calls whose price is unknown; the others do not count here."""
+    run: str = ""
     spending: Spending = field(default_factory=Spending)
+    judging: Spending = field(default_factory=Spending)
 
 
 @dataclass(slots=True)
 class Hold:
-    """A reservation. What is not settled by the time it ends is charged in full: the call may have been billed."""
+    """A reservation, settled when its block ends. What the block does not settle is charged in full: it may be billed.
 
-    limit: int
-    """The tokens that the reply may have: the caller's, or fewer where no more can be paid."""
-    amount: float
-    """Reserved: dollars, or tokens where the price is unknown."""
-    charge: Spending
+    `call`: the worst case. Its reply may have fewer tokens than was asked for, where no more can be paid.
+    """
+
+    budget: Budget
+    account: _Account
+    call: Call
+    charge: Spending = field(init=False)
     """At first the worst case; what is in here at the end is charged."""
-    settled: float | None = None
+    id: int | None = None
+    """On the ledger."""
+    _came_to: Call | None = None
 
-    def settle(self, amount: float, charge: Spending) -> None:
-        self.settled, self.charge = amount, charge
+    def __post_init__(self) -> None:
+        self.settle(self.call)
+
+    def settle(self, call: Call | None) -> None:
+        """What the call did cost; None: nothing."""
+        self._came_to = call
+        self.charge = Spending(call.usd, call.prompt, call.completion, 1, call.exact) if call else Spending()
+
+    def __enter__(self) -> Hold:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.budget.settle(self, self._came_to)
 
 
 class Budget:
     """The money of a session, question by question; may be used from several threads.
 
     question_usd: what one question may cost; None: no cap. question_tokens: the same where a price is unknown.
+    session_usd: what all of them may cost. day_usd: what those of all processes may that share `ledger`; None: no cap.
+    notice: told once, from any thread, that the ledger cannot be used. clock, sleep: of the wait for the day's money.
     """
 
-    def __init__(self, question_usd: float | None, question_tokens: int) -> None:
+    def __init__(
+        self,
+        question_usd: float | None,
+        question_tokens: int,
+        *,
+        session_usd: float | None = None,
+        day_usd: float | None = None,
+        ledger: Reservations | None = None,
+        notice: Callable[[str], None] = lambda text: None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.question_usd, self.question_tokens = question_usd, question_tokens
+        self._day = Day(ledger, day_usd, notice, clock, sleep)
+        self._session = Purse(_cap(session_usd))
         self._lock = threading.Lock()
         self._total = Spending()
         self.open()
 
-    def open(self) -> None:
+    def open(self, run: str = "") -> None:
         """A new question begins. Calls still under way are settled with the question they belong to."""
-        usd = math.inf if self.question_usd is None else self.question_usd
-        self._account = _Account(_Purse(usd), _Purse(self.question_tokens))
+        self._account = _Account(Purse(_cap(self.question_usd)), Purse(self.question_tokens), run)
 
     @property
     def spending(self) -> Spending:
         """Of the question at hand."""
         return self._account.spending
+
+    @property
+    def judging(self) -> Spending:
+        """The part of `spending` that judging took."""
+        return self._account.judging
 
     @property
     def total(self) -> Spending:
@@ -97,43 +120,99 @@ class Budget:
         """Dollars and tokens reserved by calls of this question that are under way."""
         return self._account.usd.held, self._account.tokens.held
 
-    @contextmanager
-    def hold(self, name: str, price: Price | None, prompt: int, most: int) -> Iterator[Hold]:
-        """Reserves a call of at most `prompt` tokens, and as many for its reply, up to `most`, as can be paid.
+    def short(self) -> bool:
+        """Whether less than a fifth of what a question may cost is left, in the tightest of the caps.
 
-        Raises BudgetSpent where not even a reply of LEAST tokens fits.
+        For a question's own cap that is when four fifths are spent. The larger caps are short when less is left in
+        them: a session at 80 % still has money for whole questions, and those should not be cut short.
         """
-        account, rate = self._account, price or PER_TOKEN
-        purse = account.usd if price else account.tokens
-        with self._lock:
-            sure = prompt * max(rate.input, rate.cached or 0.0) / 1e6
-            limit = most
-            if rate.output > 0:
-                limit = math.floor(max(-1.0, min(most, (purse.left - sure) * 1e6 / rate.output)))
-            worst = sure + limit * rate.output / 1e6
-            if limit < min(LEAST, most) or worst > purse.left + 1e-9:
-                raise _spent(name, purse, sure + min(LEAST, most) * rate.output / 1e6, price is not None)
-            purse.held += worst
-        hold = Hold(limit, worst, Spending(worst if price else None, prompt, limit, 1, exact=False))
+        usd, tokens = self._account.usd, self._account.tokens
+        if tokens.spent and tokens.left <= SHORT * tokens.cap:
+            return True
+        if not usd.spent:
+            return False
+        day = Purse(_cap(self._day.cap), self._day.spent())
+        purses = [purse for purse in (usd, self._session, day) if purse.cap < math.inf]
+        return bool(purses) and min(one.left for one in purses) <= SHORT * min(one.cap for one in purses)
+
+    def hold(self, call: Call) -> Stream[Hold]:
+        """Reserves `call`, whose reply is as long as can be paid: at most as long as it says. To be used as a block.
+
+        Waits for the day's money where calls of other processes hold it. Raises BudgetSpent where not even a reply of
+        LEAST tokens can be paid.
+        """
+        hold = self._held(replace(call, run=self._account.run))
         try:
-            yield hold
-        finally:
+            worst, hold.id = yield from self._day.reserve(hold.call)
+        except BaseException:
             with self._lock:
-                purse.held -= worst
-                purse.spent += worst if hold.settled is None else hold.settled
-                account.spending = _sum(account.spending, hold.charge)
-                self._total = _sum(self._total, hold.charge)
+                self._release(hold)
+            raise
+        with self._lock:  # the day may have had less
+            self._release(hold)
+            hold.call = worst
+            self._take(hold)
+        hold.settle(worst)
+        return hold
+
+    def settle(self, hold: Hold, call: Call | None) -> None:
+        """What the call did cost; None: nothing."""
+        with self._lock:
+            self._release(hold)
+            account = hold.account
+            for purse in self._purses(account, hold.call):
+                purse.spent += amount(call) if call else 0.0
+            account.spending = _sum(account.spending, hold.charge)
+            if hold.call.purpose == "judge":
+                account.judging = _sum(account.judging, hold.charge)
+            self._total = _sum(self._total, hold.charge)
+        self._day.settle(hold.id, call)
+
+    def _held(self, call: Call) -> Hold:
+        """Raises BudgetSpent."""
+        with self._lock:
+            account = self._account
+            purses = self._purses(account, call)
+            tightest = min(purses, key=lambda purse: purse.left)
+            worst = fitted(call, tightest.left)
+            if worst is None:
+                raise self._spent(call, tightest)
+            hold = Hold(self, account, worst)
+            self._take(hold)
+            return hold
+
+    def _take(self, hold: Hold) -> None:
+        for purse in self._purses(hold.account, hold.call):
+            purse.held += amount(hold.call)
+
+    def _release(self, hold: Hold) -> None:
+        for purse in self._purses(hold.account, hold.call):
+            purse.held -= amount(hold.call)
+
+    def _purses(self, account: _Account, call: Call) -> tuple[Purse, ...]:
+        """Those that `call` takes from."""
+        return (account.usd, self._session) if call.price else (account.tokens,)
+
+    def _spent(self, call: Call, purse: Purse) -> BudgetSpent:
+        name, needed, cap = call.model, least(call), purse.cap
+        if call.price is None:
+            message = f"the next call to {name} could take {needed:.0f} tokens, "
+            message += f"and {purse.left:.0f} of {cap:.0f} are left"
+            remedy = (
+                "the price of this model is unknown, so --max-cost cannot hold: set its price, or raise budget.tokens"
+            )
+            return BudgetSpent(message, remedy)
+        message = f"the next call to {name} could cost ${needed:.4f}, and ${purse.left:.4f} of "
+        if purse is self._session:
+            return BudgetSpent(
+                f"{message}this session's ${cap:.4f} is left", "raise budget.session, or begin another one"
+            )
+        enough = math.ceil(200 * max(cap, needed)) / 100
+        return BudgetSpent(f"{message}${cap:.4f} is left", f"allow more: --max-cost {enough:.2f}")
 
 
-def _spent(name: str, purse: _Purse, needed: float, priced: bool) -> BudgetSpent:
-    left = max(0.0, purse.left)
-    if priced:
-        message = f"the next call to {name} could cost ${needed:.4f}, and ${left:.4f} of ${purse.cap:.4f} is left"
-        enough = math.ceil(200 * max(purse.cap, needed)) / 100
-        return BudgetSpent(message, f"allow more: --max-cost {enough:.2f}")
-    message = f"the next call to {name} could take {needed:.0f} tokens, and {left:.0f} of {purse.cap:.0f} are left"
-    remedy = "the price of this model is unknown, so --max-cost cannot hold: set its price, or raise budget.tokens"
-    return BudgetSpent(message, remedy)
+def _cap(usd: float | None) -> float:
+    return math.inf if usd is None else usd
 
 
 def _sum(one: Spending, other: Spending) -> Spending:
@@ -151,10 +230,12 @@ class Metered:
 
     price: None where unknown. max_output: tokens of a reply where the caller names no limit.
     overhead: tokens that the endpoint adds to every prompt, for instance those of a JSON schema.
+    tier, purpose: what its calls are for. strong: the price of the strongest tier, to tell what was saved.
 
     Charged in full are calls that were interrupted or abandoned, or whose usage is missing; a ProviderError charges
     nothing unless it says that it may have been billed. The cap holds for endpoints that keep the limit of a reply and
-    count a prompt at no more than its bytes, PER_MESSAGE for each message and `overhead`.
+    count a prompt at no more than its bytes, PER_MESSAGE for each message and `overhead`. One that tells of more is
+    charged what it tells, and that is said.
     """
 
     def __init__(
@@ -165,25 +246,36 @@ class Metered:
         max_output: int = 4096,
         *,
         overhead: int = 0,
+        tier: str = "",
+        purpose: Purpose = "answer",
+        strong: Price | None = None,
     ) -> None:
         self.model, self.name, self.budget, self.price = model, model.name, budget, price
         self.max_output, self.overhead = max_output, overhead
+        self.tier, self.purpose, self.strong = tier, purpose, strong
         self._known: tuple[tuple[Message, ...], int] = (), overhead
         """A prompt that the endpoint has counted. Prompts grow at the end: it holds for the next one's head."""
 
     def reply(self, messages: Sequence[Message], limit: int | None = None) -> Stream[Reply]:
-        prompt, most = self._bound(messages), limit or self.max_output
-        with self.budget.hold(self.name, self.price, prompt, most) as hold:
+        most, more = limit or self.max_output, 0.0
+        worst = Call(self.tier, self.name, self.purpose, self._bound(messages), most, None, price=self.price)
+        with (yield from self.budget.hold(replace(worst, strong=self.strong))) as hold:
             try:
-                reply = yield from self.model.reply(messages, hold.limit)
+                reply = yield from self.model.reply(messages, hold.call.completion)
             except ProviderError as error:
                 if not error.billed:
-                    hold.settle(0.0, Spending())
+                    hold.settle(None)
                 raise
             if reply.usage and reply.finish != "interrupted":
-                hold.settle(_cost(reply.usage, self.price or PER_TOKEN), _charge(reply.usage, self.price))
+                call = _told(hold.call, reply.usage)
+                hold.settle(call)
+                more = amount(call) - amount(hold.call)
                 self._known = tuple(messages), reply.usage.prompt
-            return replace(reply, charge=hold.charge)
+        if more > TINY:
+            yield Notice(
+                f"the endpoint of {self.name} took more than it was allowed: caps cannot hold there", "warning"
+            )
+        return replace(reply, charge=hold.charge)
 
     def _bound(self, messages: Sequence[Message]) -> int:
         """The most tokens that the prompt can have: what the endpoint counted of its head, then one for each byte."""
@@ -193,11 +285,7 @@ class Metered:
         return tokens + sum(len(message.text.encode()) + PER_MESSAGE for message in messages[len(head) :])
 
 
-def _cost(usage: Usage, price: Price) -> float:
-    cached = price.input if price.cached is None else price.cached
-    fresh = usage.prompt - usage.cached
-    return (fresh * price.input + usage.cached * cached + usage.completion * price.output) / 1e6
-
-
-def _charge(usage: Usage, price: Price | None) -> Spending:
-    return Spending(_cost(usage, price) if price else None, usage.prompt, usage.completion, 1)
+def _told(worst: Call, usage: Usage) -> Call:
+    """What a call has cost by what its endpoint tells."""
+    usd = cost(usage, worst.price) if worst.price else None
+    return replace(worst, prompt=usage.prompt, completion=usage.completion, cached=usage.cached, usd=usd, exact=True)

@@ -36,8 +36,12 @@ def _started(pid: int) -> str:
 
 def dead(mark: str) -> bool:
     """Whether `mark` names an owner that ran here and runs no more. False for every other machine and container."""
-    place, _, process = mark.partition("] ")
-    pid, _, started = process.partition(" ")
-    if not _place() or f"{place}]" != _place() or not pid.isascii() or not pid.isdigit():
+    if elsewhere(mark):
         return False
-    return _started(int(pid)) != started
+    pid, _, started = mark.partition("] ")[2].partition(" ")
+    return pid.isascii() and pid.isdigit() and _started(int(pid)) != started
+
+
+def elsewhere(mark: str) -> bool:
+    """Whether the owner that `mark` names ran where nothing can be told of it."""
+    return not _place() or f"{mark.partition('] ')[0]}]" != _place()

@@ -72,18 +72,24 @@ class Store(Protocol):
         """Records whether a question solved with this solution as a demonstration was solved."""
 
 
-class Ledger(Protocol):
-    """The money of a day, shared by all processes of a person, and what became of each run."""
+class Reservations(Protocol):
+    """The money of a day, shared by all processes of a person. Raises EnvironmentFault where it cannot be counted."""
+
+    def day(self) -> tuple[float, float]:
+        """Dollars of this day: what calls have cost, and what those under way may cost at worst."""
 
     def reserve(self, worst: Call, cap: float | None) -> int | None:
-        """Holds what a call may cost at worst; `cap`: dollars of this day, None: no limit.
+        """Holds what a call may cost at worst; None: it does not fit, beside those, into the day's `cap` of dollars.
 
-        None: it does not fit now, but may once calls that are under way have settled. Raises BudgetSpent: it cannot fit
-        today.
+        A call whose price is unknown always fits, as any does where `cap` is None.
         """
 
     def settle(self, id: int, call: Call | None) -> None:
         """What the call did cost; None: nothing. Called once; what is never settled counts in full."""
+
+
+class Ledger(Reservations, Protocol):
+    """The money of a day, and what became of each run."""
 
     def begin(self, run: str, query: str, why: str = "") -> None:
         """A run starts. What is not begun is not kept."""

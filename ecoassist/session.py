@@ -70,8 +70,6 @@ class Session:
     files: tuple[Attachment, ...] = ()
     now: Callable[[], str] = lambda: ""
     """Date, time and zone in words."""
-    open_budget: Callable[[], None] = lambda: None
-    """Called before each question."""
     total: Callable[[], Spending] = Spending
     """What the conversation has cost so far."""
     begin: Callable[[str], None] = lambda run: None
@@ -107,7 +105,6 @@ class Session:
         return (yield from self.redactor.events(self._asked(self.redactor.text(query))))
 
     def _asked(self, query: str) -> Stream[Outcome]:
-        self.open_budget()
         task, self._run = self._task(query), uuid.uuid4().hex[:12]
         self.begin(self._run)
         tiers, why = self.steering.next() if self.steering else (self.engine.tiers, "")

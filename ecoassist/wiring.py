@@ -30,7 +30,10 @@ from .sandboxes import Sandboxes
 from .session import Session
 from .starting import StartingKernel
 from .steering import Steering
-from .types import Api, Attachment, Price, Spending
+from .store.database import Database
+from .store.migrations import LEDGER
+from .store.money import Money
+from .types import Api, Attachment, Price
 
 if TYPE_CHECKING:
     from .models.openai import OpenAIModel
@@ -66,6 +69,7 @@ def open_session(
     for trouble in config.keys.troubles if missing_keys(config) else ():  # else nobody needed the keyring
         desk.notice(f"{WARNING}{trouble}")
     store, redactor = store_of(config), redactor_of(config)
+    database = Database(config.data / "ledger.db", LEDGER)
     kernel = StartingKernel(boxes.start, boxes.prepare)
     session: Session | None = None
 
@@ -75,6 +79,7 @@ def open_session(
             session.apis = (*session.apis, Api(host, host))  # later questions are told of it
 
     def begin(run: str) -> None:
+        budget.open(run)
         outbox.begin(run)
         boxes.begin(run)
         boxes.grants.begin()
@@ -82,9 +87,16 @@ def open_session(
 
     asking = AskingKernel(kernel, opened, "" if asks else UNASKED)
     network = prompts.ASKING if asks and boxes.network == prompts.CLOSED else boxes.network
-    budget = Budget(config.budget.question, config.budget.tokens)
+    budget = Budget(
+        config.budget.question,
+        config.budget.tokens,
+        session_usd=config.budget.session,
+        day_usd=config.budget.day,
+        ledger=Money(database),
+        notice=desk.notice,
+    )
     try:
-        models = Models(budget, redactor)
+        models = Models(budget, redactor, price_of(choices[-1]))
         engine = Engine(
             tiers=models.tiers(choices),
             kernel=asking,
@@ -92,7 +104,8 @@ def open_session(
             judge=models.judge(config, choices, person=person, recorded=not unsafe_local),
             system=prompts.system_text(packages=boxes.packages, network=network, seconds=config.sandbox.cell_seconds),
             ready=kernel.ready,
-            spending=lambda: (budget.spending, Spending()),
+            spending=lambda: (budget.spending, budget.judging),
+            short=budget.short,
             portable=boxes.portable,
             keep_state=chat,
             handoff=config.cascade.handoff == "digest",
@@ -107,7 +120,6 @@ def open_session(
             listing=boxes.listing,
             files=boxes.attached,
             now=now,
-            open_budget=budget.open,
             total=lambda: budget.total,
             begin=begin,
             network=boxes.reach,
@@ -122,6 +134,7 @@ def open_session(
     finally:
         (session or kernel).close()
         store.close()
+        database.close()
 
 
 def choices_of(config: Config) -> tuple[Choice, ...]:
@@ -164,10 +177,13 @@ def judge_choice(config: Config, choices: Sequence[Choice]) -> Choice | None:
 
 
 class Models:
-    """Makes a session's models, each metered by its budget and sent no key; those of one endpoint share a client."""
+    """Makes a session's models, each metered by its budget and sent no key; those of one endpoint share a client.
 
-    def __init__(self, budget: Budget, redactor: Redactor) -> None:
-        self.budget, self.redactor = budget, redactor
+    `strong`: the price of the strongest tier.
+    """
+
+    def __init__(self, budget: Budget, redactor: Redactor, strong: Price | None = None) -> None:
+        self.budget, self.redactor, self.strong = budget, redactor, strong
         self._endpoints: dict[tuple[str, str], OpenAIModel] = {}
 
     def tiers(self, choices: Sequence[Choice]) -> tuple[Tier, ...]:
@@ -187,9 +203,17 @@ class Models:
         from .models.retry import Retrying
 
         model = self._endpoint(choice).named(choice.model)
-        overhead = len(json.dumps(schema)) if schema else 0
         endpoint = model.structured(schema) if schema else model
-        metered = Metered(endpoint, self.budget, price_of(choice), MAX_OUTPUT, overhead=overhead)
+        metered = Metered(
+            endpoint,
+            self.budget,
+            price_of(choice),
+            MAX_OUTPUT,
+            overhead=len(json.dumps(schema)) if schema else 0,
+            tier=choice.name,
+            purpose="judge" if schema else "answer",
+            strong=self.strong,
+        )
         return CleanModel(Retrying(metered), self.redactor)
 
     def _endpoint(self, choice: Choice) -> OpenAIModel:

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecoassist.budget import LEAST, PER_MESSAGE, Budget, Metered
+from ecoassist.budget import PER_MESSAGE, Budget, Metered
 from ecoassist.errors import BudgetSpent, Interrupted, ProviderError
 from ecoassist.events import Stream, Tick
+from ecoassist.purse import LEAST
 from ecoassist.testing import ScriptedModel
 from ecoassist.types import Message, Price, Reply, Spending, Usage
 

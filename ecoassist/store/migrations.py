@@ -72,6 +72,7 @@ _LEDGER: tuple[tuple[str, ...], ...] = (
         )
         """,
         "CREATE INDEX calls_day ON calls (day, state)",
+        "CREATE INDEX calls_held ON calls (owner) WHERE state = 'held'",
         "CREATE INDEX calls_run ON calls (run)",
         """
         CREATE TABLE runs (
