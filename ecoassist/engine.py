@@ -24,7 +24,7 @@ from .events import (
     TierStarted,
     rest,
 )
-from .faults import POLICY, Guard
+from .faults import Guard
 from .parsing import parse
 from .ports import Judge, Kernel, Model, Store
 from .types import (
@@ -88,13 +88,15 @@ class Engine:
     handoff: bool = True
     """Whether a stronger tier is told the facts that its predecessors met."""
     clock: Callable[[], float] = time.monotonic
+    _deaths: int = field(default=0, init=False)
+    """Of the sandbox, while one question was answered."""
 
     def run(self, task: Task, run: str = "", tiers: Sequence[Tier] | None = None, why: str = "") -> Stream[Outcome]:
         """Answers `task`, by `tiers` (None: all); `why` it does not begin at the first.
 
         Raises EnvironmentFault when something around the question is broken: no sandbox, no answering model.
         """
-        began = self.clock()
+        began, self._deaths = self.clock(), 0
         yield Started(task.query, run, why)
         task = replace(task, examples=(yield from memory.recall(self.store, task)))
         yield Recalled(task.examples)
@@ -109,12 +111,13 @@ class Engine:
                 verdict = INTERRUPTED if tried[-1].end == "interrupted" else UNJUDGED
                 break
             verdict = yield from rest(self.judge.judge(task, tried), INTERRUPTED)
+            verdict = faults.held(verdict, tried, task)
             yield Judged(verdict)
-            if verdict.solved is not False or not verdict.escalate or faults.needs_person(tried[-1].turns):
+            if verdict.solved is not False or not verdict.escalate:
                 break
             why = f"{tier.name} did not solve it: {verdict.reason}"
             if self.handoff:
-                task = replace(task, digest=faults.digest(attempts, task.variables if self.keep_state else ()))
+                task = replace(task, digest=faults.digest(attempts, state=self.keep_state))
         if attempts and all(attempt.end == "provider" for attempt in attempts):
             raise ProviderError(f"no model answered: {attempts[-1].why}")
         outcome = _outcome(attempts, verdict, task.examples)
@@ -149,7 +152,7 @@ class Engine:
         end: End | None = None
         why = ""
         try:
-            while end is None and len(turns) < tier.max_turns:
+            while end is None and faults.taken(turns) < tier.max_turns:
                 turns.append((yield from self._turn(tier, task, turns)))
                 end = self._ending(turns, guard)
                 turns[-1] = replace(turns[-1], hint=self._hint(tier, turns, guard))
@@ -167,7 +170,7 @@ class Engine:
         """What to do differently next. It stays with the turn, so that the next prompt begins as this one ends."""
         if self.short():
             return prompts.SHORT_HINT
-        if len(turns) == tier.max_turns - 1:
+        if faults.taken(turns) == tier.max_turns - 1:
             return prompts.LAST_HINT
         return prompts.STUCK_HINT if guard.again else ""
 
@@ -195,31 +198,16 @@ class Engine:
                 assert_never(other)
 
     def _ending(self, turns: Sequence[Turn], guard: Guard) -> End | None:
-        """Whether the last turn ends the attempt, by the policy of its fault."""
-        turn = turns[-1]
-        if turn.answer:
-            return "answered"
-        stuck = guard.stuck(turn, programs.normalised(turn.code or turn.reply.text))
-        if turn.fault is None:
-            return None
-        match POLICY[turn.fault.kind]:
-            case "repair":
-                return "no_progress" if stuck else None
-            case "ask":
-                return "needs_person" if faults.needs_person(turns) else "no_progress" if stuck else None
-            case "restart":
-                if sum(1 for t in turns if t.fault and t.fault.kind == "sandbox") > 1:
-                    raise NoSandbox(f"the sandbox died twice: {turn.fault.detail}", "look at it with: ecoassist doctor")
-                self.kernel.restart()
-                return None
-            case "escalate":
-                return "refusal"
-            case "failover":
-                return "provider"
-            case "stop":
-                return "budget" if turn.fault.kind == "budget" else "interrupted"
-            case other:
-                assert_never(other)
+        """Whether the last turn ends the attempt. A dead sandbox is replaced, once for a question."""
+        ending = faults.ending(turns, guard)
+        if ending != "restart":
+            return ending
+        self._deaths += 1
+        if self._deaths > 1:
+            why = turns[-1].fault.detail if turns[-1].fault else ""
+            raise NoSandbox(f"the sandbox died twice: {why}", "look at it with: ecoassist doctor")
+        self.kernel.restart()
+        return None
 
     def keep(self, task: Task, outcome: Outcome) -> int | None:
         """Stores what answered `task` as a candidate. None: no program did. Raises EnvironmentFault."""
@@ -229,7 +217,12 @@ class Engine:
 def _same_as_last_good(source: str, turns: Sequence[Turn]) -> Answer | None:
     """A block that repeats the last good cell means: its output is the answer."""
     last = turns[-1] if turns else None
-    if last is None or not last.good or programs.normalised(source) != programs.normalised(last.code or ""):
+    if (
+        last is None
+        or not last.good
+        or last.fault
+        or programs.normalised(source) != programs.normalised(last.code or "")
+    ):
         return None
     text = (last.result.value or last.result.text).strip() if last.result else ""
     return Answer(text) if text else None

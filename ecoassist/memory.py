@@ -25,7 +25,7 @@ def remember(store: Store, task: Task, outcome: Outcome, portable: Callable[[str
     """Stores a solved question as a candidate, and credits the demonstrations that were shown."""
     if outcome.verdict.solved is None:
         return outcome
-    heard = all(attempt.end != "provider" for attempt in outcome.attempts)
+    heard = all(attempt.end not in ("provider", "needs_person") for attempt in outcome.attempts)
     one_tier = len({attempt.tier for attempt in outcome.attempts}) == 1
     try:
         for example in outcome.examples if heard else ():

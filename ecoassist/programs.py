@@ -80,6 +80,19 @@ def assemble(cells: Sequence[str]) -> str:
     return "\n".join([*future, _FUTURE.sub("", program)]) if future else program
 
 
+def names(cells: Sequence[str]) -> tuple[str, ...]:
+    """What the cells leave behind at top level: variables, functions and classes, in order."""
+    found: dict[str, None] = {}
+    for cell in cells:
+        for statement in getattr(tree(cell), "body", []):
+            if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+                found[statement.name] = None
+            elif isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
+                stored = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+                found |= {node.id: None for node in stored if isinstance(node.ctx, ast.Store)}
+    return tuple(found)
+
+
 def normalised(code: str) -> str:
     """A form without comments, layout and quote style, equal for the same code."""
     module = tree(code, magic=False)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -192,7 +191,7 @@ class Session:
         return (yield event)
 
     def _task(self, query: str) -> Task:
-        variables = _names(self._cells) if self.engine.keep_state else ()
+        variables = programs.names(self._cells)[-MAX_NAMES:] if self.engine.keep_state else ()
         task = Task(query, self.now(), tuple(self.history), variables, files=self.files)
         before = [exchange.query for exchange in self.history[-1:]]
         shown, named = cards.choose(" ".join([*before, task.in_context]), self.apis, self.card_tokens)
@@ -226,16 +225,3 @@ def _down(access: Access, hosts: tuple[str, ...]) -> bool:
     if access.refused:  # they are open in a re-run; what is refused there as such will be so the next time
         return access.host in hosts and not access.refused.startswith(READ_ONLY)
     return access.status is None or access.status == 429 or access.status >= 500
-
-
-def _names(cells: Sequence[str]) -> tuple[str, ...]:
-    """What the cells left behind at top level: variables, functions and classes, in order."""
-    found: dict[str, None] = {}
-    for cell in cells:
-        for statement in getattr(programs.tree(cell), "body", []):
-            if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-                found[statement.name] = None
-            elif isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
-                stored = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
-                found |= {node.id: None for node in stored if isinstance(node.ctx, ast.Store)}
-    return tuple(found)[-MAX_NAMES:]

@@ -35,6 +35,11 @@ Way = Literal["direct", "words", "plan"]
 """How an attempt goes about a question: as it likes, in words without code, or with a plan before the program."""
 Reach = Literal["none", "allowlist", "open"]
 """What code may reach: nothing, the hosts of the enabled APIs and those on the list, or every public host."""
+NETWORK_OFF = "the network is off"
+"""How every refusal begins where code may reach nothing."""
+Carried = Literal["", "sent", "unsent", "missing"]
+"""What a request had to do with a key: its host has none; one was put in; the request carried none although its host
+has one; the host's API is off because its key is not set."""
 
 
 # ── talking to a model ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -138,6 +143,7 @@ class Access:
     """Answered from the run's own cache: nothing was sent upstream."""
     shape: str = ""
     """Of a JSON response: its keys and types, without any value; empty where it is not known."""
+    key: Carried = ""
 
     @property
     def answered(self) -> bool:
@@ -211,6 +217,10 @@ class CellResult:
     """Hosts that the person did not open."""
     unasked: str = ""
     """Why nobody was asked to open the hosts that refused the cell; empty where somebody was."""
+    keyed: tuple[str, ...] = ()
+    """APIs that refused their key to the cell, and whose key is in order now, as the person says."""
+    unkeyed: tuple[str, ...] = ()
+    """APIs that refused their key, which nobody has put in order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,13 @@ ERROR = CellError("KeyError", "'x'")
         (CellResult("ok"), None),
         (CellResult("error", error=ERROR), "code"),
         (CellResult("error", error=CellError("ModuleNotFoundError", "No module named 'yfinance'")), "package"),
-        (CellResult("error", error=ERROR, accesses=(Access("h", "GET", refused="not listed"),)), "blocked"),
-        (CellResult("error", error=ERROR, accesses=(Access("h", "GET", status=401),)), "auth"),
+        (
+            CellResult("error", error=ERROR, accesses=(Access("h", "GET", refused="not listed", blocked=True),)),
+            "blocked",
+        ),
+        (CellResult("error", error=ERROR, accesses=(Access("h", "GET", status=401, api="w"),)), "auth"),
         (CellResult("error", error=ERROR, accesses=(Access("h", "GET", status=500),)), "api"),
-        (CellResult("ok", "4", accesses=(Access("h", "GET", status=404),)), None),
+        (CellResult("ok", "4", accesses=(Access("h", "GET", status=404),)), "api"),
         (CellResult("timeout"), "code"),
         (CellResult("oom"), "code"),
         (CellResult("killed"), "code"),
@@ -36,14 +39,14 @@ def test_the_fault_of_a_cell(result: CellResult, kind: FaultKind | None) -> None
 
 def test_the_guard_ignores_numbers_and_quoted_parts_of_a_message() -> None:
     guard = Guard()
-    turns = [Turn(Reply(""), fault=Fault("code", f"KeyError: 'k{i}' at line {i}")) for i in range(3)]
-    assert [guard.stuck(turn, "same") for turn in turns] == [False, False, True]
+    turns = [Turn(Reply(""), "same", fault=Fault("code", f"KeyError: 'k{i}' at line {i}")) for i in range(3)]
+    assert [guard.stuck(turn) for turn in turns] == [False, False, True]
 
 
 def test_the_guard_forgets_nothing_in_between() -> None:
     guard = Guard()
-    a, b = (Turn(Reply(""), fault=Fault("code", text)) for text in ("A", "B"))
-    assert [guard.stuck(turn, "same") for turn in (a, b, a, b, a)] == [False, False, False, False, True]
+    a, b = (Turn(Reply(""), "same", fault=Fault("code", text)) for text in ("A", "B"))
+    assert [guard.stuck(turn) for turn in (a, b, a, b, a)] == [False, False, False, False, True]
 
 
 def test_the_digest_is_bounded_and_holds_facts_only() -> None:

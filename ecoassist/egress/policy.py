@@ -15,7 +15,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ecoassist.errors import UsageFault
-from ecoassist.types import Reach, Secret
+from ecoassist.types import NETWORK_OFF, Reach, Secret
 
 from .acts import acts
 from .grants import Grants
@@ -200,7 +200,7 @@ class Policy:
 
     def _no_way(self, host: str, port: int, *, tls: bool) -> Refusal | None:
         if self.reach == "none":
-            return Refusal("the network is off: its policy is none")
+            return Refusal(f"{NETWORK_OFF}: its policy is none")
         if self.private(host, port, tls=tls) or ((self.allows(host) or self._reads(host)) and _usual(port, tls=tls)):
             return None
         if doors := [door for door in self.doors if door.host == host]:

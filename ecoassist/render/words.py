@@ -35,6 +35,7 @@ END: dict[End, str] = {
     "answered": "the answer was not accepted",
     "turn_limit": "no answer within its turns",
     "no_progress": "it repeated the same failure",
+    "needs_person": "only you can help",
     "provider": "its endpoint failed",
     "refusal": "the model refused",
     "budget": "the next call could cost more than is left",
