@@ -224,10 +224,12 @@ def load(
     max_cost: float | None = None,
     sandbox: Mapping[str, object] | None = None,
     network: str | None = None,
+    hold_out: float | None = None,
+    judge: bool = True,
     environ: Mapping[str, str] | None = None,
 ) -> Config:
     """The effective configuration. `sandbox`: settings of that section from options, None where an option is not given;
-    `network`: the policy, likewise.
+    `network`: the policy, `hold_out`: that of the cascade, likewise. `judge` False: no model and no person judges.
 
     Raises UsageFault for a file that cannot be read, is not TOML, or has unknown or unfit settings.
     """
@@ -239,6 +241,9 @@ def load(
     _override(settings, "sandbox", {name: value for name, value in (sandbox or {}).items() if value is not None})
     _override(settings, "budget", {} if max_cost is None else {"question": max_cost})
     _override(settings, "network", {} if network is None else {"policy": network})
+    _override(settings, "cascade", {} if hold_out is None else {"hold_out": hold_out})
+    if not judge:
+        _override(settings, "judge", {"model": "none", "chain": _unjudged(settings.get("judge"))})
     settings["apis"] = _with_added(settings.get("apis", {}), added)
     data = Path(env["ECOASSIST_DATA"]) if env.get("ECOASSIST_DATA") else platformdirs.user_data_path("ecoassist")
     return _validated(settings, file, data, added, env)
@@ -268,6 +273,13 @@ def environment() -> dict[str, str]:
 def _override(settings: dict[str, Any], section: str, values: Mapping[str, object]) -> None:
     if values and isinstance(settings.setdefault(section, {}), dict):
         settings[section] = {**settings[section], **values}
+
+
+def _unjudged(written: Any) -> list[str]:
+    """The steps of a verdict that ask nobody, of those that the section names or of all."""
+    chain = written.get("chain") if isinstance(written, dict) else None
+    steps = ["checks", "agreement"]
+    return [step for step in chain if step in steps] if isinstance(chain, list) else steps
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -91,8 +91,10 @@ class Engine:
     _deaths: int = field(default=0, init=False)
     """Of the sandbox, while one question was answered."""
 
-    def run(self, task: Task, run: str = "", tiers: Sequence[Tier] | None = None, why: str = "") -> Stream[Outcome]:
-        """Answers `task`, by `tiers` (None: all); `why` it does not begin at the first.
+    def run(
+        self, task: Task, run: str = "", tiers: Sequence[Tier] | None = None, why: str = "", *, private: bool = False
+    ) -> Stream[Outcome]:
+        """Answers `task`, by `tiers` (None: all); `why` it does not begin at the first; `private`: nothing is stored.
 
         Raises EnvironmentFault when something around the question is broken: no sandbox, no answering model.
         """
@@ -121,7 +123,8 @@ class Engine:
         if attempts and all(attempt.end == "provider" for attempt in attempts):
             raise ProviderError(f"no model answered: {attempts[-1].why}")
         outcome = _outcome(attempts, verdict, task.examples)
-        outcome = yield from memory.remember(self.store, task, outcome, self.portable)
+        if not private:
+            outcome = yield from memory.remember(self.store, task, outcome, self.portable)
         spent, judging = self.spending()
         outcome = replace(outcome, run=run, spending=spent, judging=judging, seconds=self.clock() - began)
         yield Finished(outcome)

@@ -55,11 +55,14 @@ class FolderOutbox:
         self._base, self._notice, self._most_files, self._most_bytes = base, notice, most_files, most_bytes
         self._run = self._new("run")
 
-    def begin(self, run: str) -> None:
-        """What comes from now on belongs to `run`, a plain word. Raises ValueError for another one."""
+    def begin(self, run: str, unkept: str = "") -> None:
+        """What comes from now on belongs to `run`, a plain word. Raises ValueError for another one.
+
+        unkept: why nothing of this run is kept, if so.
+        """
         if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}", run) or DEVICE.fullmatch(run):
             raise ValueError(f"not the name of a run: {run[:80]!r}")
-        self._run = self._new(run)
+        self._run = self._new(run, unkept)
 
     def display(self, stem: str, kind: str, content: Iterable[bytes]) -> Saved | None:
         """As in ports.Outbox."""
@@ -71,8 +74,8 @@ class FolderOutbox:
         plain = plain_name(name)
         return self._run.keep(called, plain, kind_of(plain), content)
 
-    def _new(self, run: str) -> _Run:
-        return _Run(self._base, run, self._notice, self._most_files, self._most_bytes)
+    def _new(self, run: str, unkept: str = "") -> _Run:
+        return _Run(self._base, run, self._notice, self._most_files, self._most_bytes, unkept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class _Run:
     notice: Callable[[str], None]
     most_files: int
     most_bytes: int
+    unkept: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
     folder: str = ""
     """The name below `base`; empty before the first file."""
@@ -115,6 +119,9 @@ class _Run:
     def keep(self, called: str | None, name: str, kind: str, content: Iterable[bytes]) -> Saved | None:
         """`called`: under which the file is replaced when it comes again; None: it never is."""
         with self.lock:
+            if self.unkept:
+                self._tell(self.unkept)
+                return None
             try:
                 if called not in self.kept and self.files >= self.most_files:
                     raise _Full

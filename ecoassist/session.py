@@ -90,11 +90,17 @@ class Session:
     ledger: Ledger | None = None
     """Where runs are kept; None: nowhere."""
     private: bool = False
-    """Nothing is kept of the questions: no run, no solution."""
+    """Nothing is kept of the questions: no run, no solution, no credit. Changed by `go_private` and `go_public`."""
+    asked_privately: bool = False
+    """A question was, since it went private: the kernel may hold something of it."""
+    keeps: bool = True
+    """False: nothing is ever kept of a question, as if all were private."""
     history: list[Exchange] = field(default_factory=list)
     _cells: list[str] = field(default_factory=list)
     _last: tuple[Task, Outcome] | None = None
     _run: str = ""
+    _public: int = 0
+    """How many exchanges of `history` are from before it went private."""
     _own: dict[int | None, str] = field(default_factory=dict)
     """Candidates that this session stored, and the runs that they are from."""
     _standby: Standby = field(default_factory=Standby)
@@ -105,15 +111,16 @@ class Session:
 
     def _asked(self, query: str) -> Stream[Outcome]:
         task, self._run = self._task(query), uuid.uuid4().hex[:12]
+        self.asked_privately, kept = self.asked_privately or self.private, self.keeps and not self.private
         self.begin(self._run)
         tiers, why = self.steering.next() if self.steering else (self.engine.tiers, "")
-        stream = through(self.engine.run(task, self._run, tiers, why), self._watch)
+        stream = through(self.engine.run(task, self._run, tiers, why, private=not kept), self._watch)
         outcome: Outcome | None = None
         try:
             outcome = yield from self.desk.merge(stream, self.kernel.check)
         finally:
             self._standby.settle(outcome.stored if outcome else None)
-        self._last = (task, outcome)
+        self._last = (task, outcome) if kept else None
         self._own[outcome.stored] = outcome.run
         self._note(query, outcome)
         if self.steering:
@@ -171,11 +178,34 @@ class Session:
         return tuple(entry for entry in entries if self.confined or entry.id in self._own)
 
     def reset(self) -> None:
-        """Forgets the conversation and the kernel's variables."""
-        self.history.clear()
+        """Forgets the conversation and the kernel's variables, and begins where it began on the cascade."""
+        if self.steering:
+            self.steering.reset()
+        self._forget(0)
+
+    def go_private(self) -> None:
+        """From now on nothing is kept of a question. The money that it costs is counted all the same."""
+        self.private, self._public = True, len(self.history)
+
+    def go_public(self) -> bool:
+        """Questions are kept again. Whether private ones were forgotten first, and all variables with them.
+
+        What they left, in the conversation or in the kernel, would come up in later questions, which are kept.
+        """
+        forgotten = self.asked_privately
+        if forgotten:
+            self._forget(self._public)
+        self.private = False
+        return forgotten
+
+    def _forget(self, kept: int) -> None:
+        """All but the first exchanges."""
+        del self.history[kept:]
+        self._public = min(self._public, kept)
         self._cells.clear()
         self._last = None
         self.kernel.restart()
+        self.asked_privately = False
 
     def close(self) -> None:
         """Ends every kernel of the session."""
@@ -186,7 +216,8 @@ class Session:
         """While an answer is judged, the kernel boots in which its program would have to prove itself."""
         if isinstance(event, AttemptStarted):
             self.begin_attempt()
-        if self.judged and isinstance(event, AttemptFinished) and event.attempt.answer and event.attempt.program:
+        stored = self.judged and self.keeps and not self.private
+        if stored and isinstance(event, AttemptFinished) and event.attempt.answer and event.attempt.program:
             self._standby.foresee(partial(self.boxes.start_readonly, event.attempt.hosts, self._run))
         return (yield event)
 

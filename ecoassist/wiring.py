@@ -29,7 +29,7 @@ from .redactor import Redactor
 from .sandboxes import Sandboxes
 from .session import Session
 from .starting import StartingKernel
-from .steering import Steering
+from .steering import CHOSEN, Steering, place_of
 from .store.database import Database
 from .store.migrations import LEDGER
 from .store.money import Money
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .models.openai import OpenAIModel
     from .store.sqlite import SqliteStore
 
+UNKEPT = "files that code makes are not kept: the question is private; --files-dir DIR keeps them"
 UNASKED = "nobody is at a terminal to be asked"
 MAX_OUTPUT = 8_192
 """Tokens that one reply may take, a reasoning model's thoughts included; less where less money is left."""
@@ -54,15 +55,22 @@ def open_session(
     unsafe_local: bool = False,
     files: Sequence[Attachment] = (),
     clock: Clock | None = None,
+    tier: str | None = None,
+    strong: bool = False,
+    private: bool = False,
+    keep_files: bool = True,
 ) -> Iterator[Session]:
     """A session whose kernel already boots in the background. Leaving the block ends the kernel.
 
     `chat`: the kernel keeps its state from question to question. `person`: somebody is there to judge answers.
     `asks`: somebody is there to open hosts.
     `clock` counts the seconds of cells; whoever asks the person stops it.
+    `tier`: the name of the one that alone answers; `strong`: the last one does.
+    `private`: nothing is kept of the questions, nor of their files unless `keep_files`.
     Raises NoModel before anything is started, UsageFault for settings that do not fit.
     """
     choices = choices_of(config)
+    alone = _alone(tier, strong, [choice.name for choice in choices])
     desk, clock = Desk(), clock or Clock()
     outbox = FolderOutbox(config.sandbox.files, lambda text: desk.notice(f"{WARNING}{text}"))
     boxes = Sandboxes(config, desk.notice, tuple(files), unsafe_local=unsafe_local, outbox=outbox, clock=clock)
@@ -74,13 +82,16 @@ def open_session(
     session: Session | None = None
 
     def opened(host: str, span: str) -> None:
+        if session and session.private and span == "always":
+            span = "session"
+            desk.notice(f"{host} is open for this session only: nothing is kept of a private question")
         boxes.open(host, span)
         if session and span != "once":
             session.apis = (*session.apis, Api(host, host))  # later questions are told of it
 
     def begin(run: str) -> None:
         budget.open(run)
-        outbox.begin(run)
+        outbox.begin(run, UNKEPT if session and session.private and not keep_files else "")
         boxes.begin(run)
         boxes.grants.begin()
         asking.begin()
@@ -128,13 +139,29 @@ def open_session(
             judged=judge_choice(config, choices) is not None or (person and config.judge.model != "none"),
             confined=not unsafe_local,
             redactor=redactor,
-            steering=Steering(engine.tiers, sticky=config.cascade.sticky, hold_out=config.cascade.hold_out),
+            steering=Steering(
+                engine.tiers,
+                alone or 0,
+                only=alone is not None,
+                why="" if alone is None else CHOSEN,
+                sticky=config.cascade.sticky,
+                hold_out=config.cascade.hold_out,
+            ),
+            private=private,
+            keeps=config.runs.keep,
         )
         yield session
     finally:
         (session or kernel).close()
         store.close()
         database.close()
+
+
+def _alone(tier: str | None, strong: bool, names: Sequence[str]) -> int | None:
+    """Which tier alone answers; None: the cascade does. Raises UsageFault for the name of none."""
+    if strong:
+        return len(names) - 1
+    return None if tier is None else place_of(tier, names)
 
 
 def choices_of(config: Config) -> tuple[Choice, ...]:

@@ -12,12 +12,13 @@ import pytest
 
 from ecoassist.desk import Desk
 from ecoassist.engine import Engine, Tier
-from ecoassist.errors import NoSandbox
-from ecoassist.events import LETTER, RERUN, Notice, Stream, Tick
+from ecoassist.errors import NoSandbox, ProviderError
+from ecoassist.events import LETTER, RERUN, Notice, Started, Stream, Tick, TierStarted
 from ecoassist.play import Stop, play
 from ecoassist.ports import Kernel
 from ecoassist.session import Session
 from ecoassist.starting import CLOSE_SECONDS, StartingKernel
+from ecoassist.steering import STUCK, Steering
 from ecoassist.testing import FixedJudge, MemoryStore, Recorder, ScriptedKernel, ScriptedModel
 from ecoassist.types import (
     Access,
@@ -376,3 +377,94 @@ def test_an_answer_without_a_program_needs_no_second_kernel() -> None:
     it = session(ScriptedModel(DONE), boxes)
     play(it.ask("q"), stop=Stop(15))
     assert boxes.readonly == []
+
+
+# ── private questions ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_of_a_private_question_nothing_is_stored_credited_or_foreseen() -> None:
+    boxes = Foreseeing(ScriptedKernel(OK), ScriptedKernel())
+    it = session(ScriptedModel(code("x = 1"), DONE), boxes)
+    store = MemoryStore()
+    earlier = store.keep(Solution("q", "print(4)", Answer("4"), "cheap"))
+    store.settle(earlier, True)
+    it.engine.store, it.private = store, True
+    outcome = play(it.ask("q"), stop=Stop(15))
+    assert (outcome.status, outcome.stored) == ("solved", None)
+    assert [example.id for example in outcome.examples] == [earlier]
+    assert it.approve() is None
+    assert not it.reject()
+    assert [(row.id, row.wins, row.losses, row.state) for row in store.rows.values()] == [(earlier, 0, 0, "verified")]
+    assert boxes.readonly == []
+
+
+def test_where_nothing_is_ever_kept_no_question_is() -> None:
+    it = session(ScriptedModel(code("x = 1"), DONE), ScriptedBoxes(ScriptedKernel(OK)))
+    it.keeps = False
+    assert play(it.ask("q"), stop=Stop(15)).stored is None
+    assert it.approve() is None
+    assert it.pending() == ()
+
+
+def test_back_in_public_the_private_questions_and_all_variables_are_forgotten() -> None:
+    model = ScriptedModel(code("a = 1"), DONE, code("secret = 2"), "It is a secret.", DONE, code("b = 3"), DONE)
+    kernel = ScriptedKernel(OK, OK, OK)
+    it = session(model, ScriptedBoxes(kernel))
+    play(it.ask("one"), stop=Stop(15))
+    it.go_private()
+    play(it.ask("two, and hush"), stop=Stop(15))
+    play(it.ask("three, and hush"), stop=Stop(15))
+    assert "hush" in "".join(message.text for message in model.seen[4])
+    assert it.go_public()
+    stored = play(it.ask("and now"), stop=Stop(15)).stored
+    sent = "".join(message.text for message in model.seen[-1])
+    assert "one" in sent
+    assert "secret" not in sent
+    assert "hush" not in sent
+    assert "still holds" not in sent
+    assert kernel.restarts == 1
+    assert stored is not None
+    kept = {entry.id: entry.solution for entry in it.pending()}[stored]
+    assert kept.query == "one and now"  # what a question leans on is kept with it
+    assert kept.program == "b = 3"
+
+
+def test_a_private_time_without_a_question_costs_the_conversation_nothing() -> None:
+    model, kernel = ScriptedModel(code("a = 1"), DONE, DONE), ScriptedKernel(OK)
+    it = session(model, ScriptedBoxes(kernel))
+    play(it.ask("one"), stop=Stop(15))
+    it.go_private()
+    assert not it.go_public()
+    play(it.ask("two"), stop=Stop(15))
+    assert "The kernel still holds: a" in model.seen[-1][-1].text
+    assert kernel.restarts == 0
+
+
+def test_a_private_question_that_failed_is_forgotten_as_well() -> None:
+    model, kernel = ScriptedModel(code("a = 1"), ProviderError("down"), DONE), ScriptedKernel(OK)
+    it = session(model, ScriptedBoxes(kernel))
+    it.go_private()
+    with pytest.raises(ProviderError):
+        play(it.ask("hush"), stop=Stop(15))
+    assert it.go_public()
+    it.close()  # waits for the restart in the background
+    assert kernel.restarts == 1
+
+
+def test_a_conversation_begins_at_the_tier_that_solved_until_it_is_reset() -> None:
+    weak, strong = ScriptedModel(DONE, DONE, name="weak"), ScriptedModel(DONE, DONE, name="strong")
+    it = session(weak, ScriptedBoxes(ScriptedKernel()))
+    it.engine.tiers = [Tier("weak", weak), Tier("strong", strong)]
+    it.engine.judge = FixedJudge(False, True)
+    it.steering = Steering(it.engine.tiers)
+    seen: list[tuple[str, str]] = []
+    for _ in range(2):
+        recorder = Recorder()
+        play(it.ask("a question of its own, and a long one"), [recorder], stop=Stop(15))
+        seen += [(event.tier, event.why) for event in recorder.events if isinstance(event, TierStarted)][-1:]
+        (started,) = [event for event in recorder.events if isinstance(event, Started)]
+    assert [tier for tier, _ in seen] == ["strong", "strong"]
+    assert started.why == seen[1][1] == STUCK
+    it.reset()
+    play(it.ask("a question of its own, and a long one"), stop=Stop(15))
+    assert (len(weak.seen), len(strong.seen)) == (2, 2)

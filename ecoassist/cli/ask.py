@@ -6,7 +6,7 @@ import sys
 import time
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,11 +18,17 @@ from .common import (
     FileOption,
     FilesDir,
     FlavourOption,
+    HoldOut,
     MaxCost,
     NetworkOption,
+    NoJudge,
+    Private,
+    Strong,
+    TierOption,
     UnsafeLocal,
     Verbose,
     checked_network,
+    checked_tier,
     header,
     imported,
     load_config,
@@ -55,6 +61,11 @@ def ask(
     jsonl: Annotated[bool, typer.Option("--jsonl", help="The events of the run as lines of JSON on stdout.")] = False,
     timeout: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="Time limit of the question.")] = 300,
     max_cost: MaxCost = None,
+    tier: TierOption = None,
+    strong: Strong = False,
+    hold_out: HoldOut = None,
+    no_judge: NoJudge = False,
+    private: Private = False,
     cell_seconds: CellSeconds = None,
     flavour: FlavourOption = None,
     network: NetworkOption = None,
@@ -71,15 +82,18 @@ def ask(
     from ecoassist.play import Stop
 
     stop = Stop(timeout)
-    out = _Out(json, jsonl, verbose, header(unsafe_local=unsafe_local))
+    out = _Out(json, jsonl, verbose, header(unsafe_local=unsafe_local, private=private))
     error: EcoassistError | None = None
     try:
         if json and jsonl:
             raise UsageFault("--json and --jsonl exclude each other", "name one of them")
         checked_network(network, unsafe_local=unsafe_local)
-        settings = load_config(config, max_cost, network, cell_seconds=cell_seconds, flavour=flavour, files=files_dir)
+        checked_tier(tier, strong, hold_out)
+        sandbox = {"cell_seconds": cell_seconds, "flavour": flavour, "files": files_dir}
+        settings = load_config(config, max_cost, network, hold_out, judge=not no_judge, **sandbox)
         out.network = "" if unsafe_local else settings.network.policy
-        _answer(out, stop, settings, _checked(query), file or [], unsafe_local=unsafe_local)
+        wanted = {"tier": tier, "strong": strong, "private": private, "keep_files": files_dir is not None}
+        _answer(out, stop, settings, _checked(query), file or [], unsafe_local=unsafe_local, **wanted)
     except EcoassistError as caught:
         error = caught
         report(error)
@@ -159,7 +173,8 @@ class _Out:
             stdout.flush()
 
 
-def _answer(out: _Out, stop: Stop, config: Config, query: str, files: list[Path], *, unsafe_local: bool) -> None:
+def _answer(out: _Out, stop: Stop, config: Config, query: str, files: list[Path], **wanted: Any) -> None:
+    """`wanted`: as for open_session."""
     from ecoassist.play import nobody, play
     from ecoassist.wiring import open_session
 
@@ -170,7 +185,7 @@ def _answer(out: _Out, stop: Stop, config: Config, query: str, files: list[Path]
         out.finish(None, None, stop)
         return
     there = is_there()
-    with open_session(config, asks=there, unsafe_local=unsafe_local, files=attached, clock=stop.clock) as session:
+    with open_session(config, asks=there, files=attached, clock=stop.clock, **wanted) as session:
         imported()
         try:
             outcome = play(session.ask(query), out.sinks, at_terminal(attached) if there else nobody, stop)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import typer
 
 from .common import (
     TERMINATED,
@@ -15,11 +17,17 @@ from .common import (
     FileOption,
     FilesDir,
     FlavourOption,
+    HoldOut,
     MaxCost,
     NetworkOption,
+    NoJudge,
+    Private,
+    Strong,
+    TierOption,
     UnsafeLocal,
     Verbose,
     checked_network,
+    checked_tier,
     header,
     imported,
     load_config,
@@ -35,6 +43,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.history import History
 
     from ecoassist.config import Config
+    from ecoassist.session import Session
 
     from .conversation import Conversation
 
@@ -42,6 +51,11 @@ if TYPE_CHECKING:
 def chat(
     file: FileOption = None,
     max_cost: MaxCost = None,
+    tier: TierOption = None,
+    strong: Strong = False,
+    hold_out: HoldOut = None,
+    no_judge: NoJudge = False,
+    private: Private = False,
     cell_seconds: CellSeconds = None,
     flavour: FlavourOption = None,
     network: NetworkOption = None,
@@ -55,14 +69,22 @@ def chat(
     After an answer, Enter accepts it, n rejects it, e asks a stronger model. A host that is not on the list may be
     opened once, for this session or always. Ctrl-C stops the running cell or reply
     and keeps the conversation.
+
+    Exit code 0 at a terminal. Where lines are piped in, that of the worst answer: from good to bad 0 solved,
+    5 unverified, 1 not solved, 4 budget, 3 environment, 2 a line that is no command, 130 interrupted.
     """
     with reporting():
         checked_network(network, unsafe_local=unsafe_local)
-        settings = load_config(config, max_cost, network, cell_seconds=cell_seconds, flavour=flavour, files=files_dir)
-        _converse(settings, file or [], unsafe_local=unsafe_local, verbose=verbose)
+        checked_tier(tier, strong, hold_out)
+        sandbox = {"cell_seconds": cell_seconds, "flavour": flavour, "files": files_dir}
+        settings = load_config(config, max_cost, network, hold_out, judge=not no_judge, **sandbox)
+        wanted = {"tier": tier, "strong": strong, "private": private, "keep_files": files_dir is not None}
+        code = _converse(settings, file or [], verbose=verbose, unsafe_local=unsafe_local, **wanted)
+    raise typer.Exit(code)
 
 
-def _converse(config: Config, files: list[Path], *, unsafe_local: bool, verbose: bool) -> None:
+def _converse(config: Config, files: list[Path], *, verbose: bool, unsafe_local: bool, **wanted: Any) -> int:
+    """`wanted`: as for open_session. Returns the exit code."""
     from ecoassist.play import nobody
     from ecoassist.render.console import ConsoleSink, stderr_console
     from ecoassist.wiring import open_session
@@ -72,35 +94,38 @@ def _converse(config: Config, files: list[Path], *, unsafe_local: bool, verbose:
 
     person, attached = is_there(), attachments(files, None)
     console = stderr_console(sys.stderr)
-    sink = ConsoleSink(
-        console,
-        sys.stdout,
-        verbose=verbose,
-        header=header(unsafe_local=unsafe_local),
-        network="" if unsafe_local else config.network.policy,
-    )
-    with open_session(
-        config, chat=True, person=person, asks=person, unsafe_local=unsafe_local, files=attached
-    ) as session:
+    network = "" if unsafe_local else config.network.policy
+    sink = ConsoleSink(console, sys.stdout, verbose=verbose, network=network)
+    wanted |= {"unsafe_local": unsafe_local, "files": attached}
+    with open_session(config, chat=True, person=person, asks=person, **wanted) as session:
         imported()
         if person:
-            network = f" - network: {session.network}" if session.network else ""
-            tiers = ", ".join(tier.name for tier in session.engine.tiers)
-            console.print(f"{tiers}{network} - /help lists the commands")
+            console.print(_first_line(session))
         conversation = Conversation(
             session,
             sink,
             lambda text: console.print(redacted(text), soft_wrap=True),
             at_terminal(attached) if person else nobody,
+            lambda private: header(unsafe_local=unsafe_local, private=private),
         )
         try:
-            _loop(conversation, _typed(config) if person else _piped())
+            _loop(conversation, _typed(config, session) if person else _piped())
         finally:
             conversation.leave()
+    return 0 if person else conversation.worst
+
+
+def _first_line(session: Session) -> str:
+    steering = session.steering
+    alone = steering is not None and steering.only
+    tiers = f"{steering.name} alone" if steering and alone else ", ".join(tier.name for tier in session.engine.tiers)
+    network = [f"network: {session.network}"] if session.network else []
+    private = ["private: nothing is kept"] if session.private else []
+    return " - ".join([tiers, *network, *private, "/help lists the commands"])
 
 
 def _loop(conversation: Conversation, lines: Iterator[str]) -> None:
-    from ecoassist.errors import EnvironmentFault, NoSandbox
+    from ecoassist.errors import EcoassistError, NoSandbox
 
     from .common import report
 
@@ -110,7 +135,8 @@ def _loop(conversation: Conversation, lines: Iterator[str]) -> None:
                 return
         except NoSandbox:
             raise
-        except EnvironmentFault as error:  # the next question may find the endpoint, or the memory, well again
+        except EcoassistError as error:  # the next question may find the endpoint, or the memory, well again
+            conversation.failed(error)
             report(error)
 
 
@@ -120,7 +146,7 @@ def _piped() -> Iterator[str]:
     return iter(tolerant(sys.stdin))
 
 
-def _typed(config: Config) -> Iterator[str]:
+def _typed(config: Config, session: Session) -> Iterator[str]:
     """Lines from the prompt, with history and multi-line editing. Ctrl-C clears the line, Ctrl-D ends."""
     from prompt_toolkit import PromptSession
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -137,7 +163,7 @@ def _typed(config: Config) -> Iterator[str]:
         event.current_buffer.validate_and_handle()
 
     prompt: PromptSession[str] = PromptSession(
-        history=_history(config.data / "history"),
+        history=_history(config.data / "history", lambda: config.runs.keep and not session.private),
         multiline=True,
         enable_suspend=True,  # Ctrl-Z at the prompt; the kernel waits for fg
         key_bindings=keys,
@@ -146,14 +172,14 @@ def _typed(config: Config) -> Iterator[str]:
     )
     while True:
         try:
-            yield _line(prompt)
+            yield _line(prompt, "private> " if session.private else "> ")
         except KeyboardInterrupt:
             continue
         except EOFError:
             return
 
 
-def _line(prompt: PromptSession[str]) -> str:
+def _line(prompt: PromptSession[str], sign: str) -> str:
     """One line. SIGTERM leaves through the prompt: an exception in a callback of its event loop would be lost."""
     import asyncio
 
@@ -167,20 +193,24 @@ def _line(prompt: PromptSession[str]) -> str:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, leave)
 
     try:
-        return prompt.prompt("> ", pre_run=listen)
+        return prompt.prompt(sign, pre_run=listen)
     finally:
         signal.signal(signal.SIGTERM, before)  # the loop leaves the default behind
 
 
-def _history(file: Path) -> History:
-    """Earlier questions, in a file that only its owner may read; in memory where there can be no such file."""
+def _history(file: Path, kept: Callable[[], bool]) -> History:
+    """Earlier questions, in a file that only its owner may read; in memory where there can be no such file.
+
+    `kept`: whether what is typed now may be written there.
+    """
     from prompt_toolkit.history import FileHistory, InMemoryHistory
 
     class CleanHistory(FileHistory):
         """Without the keys that were typed."""
 
         def store_string(self, string: str) -> None:
-            super().store_string(redacted(string))
+            if kept():
+                super().store_string(redacted(string))
 
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -49,8 +49,32 @@ Reach = Literal["none", "allowlist", "open"]
 NetworkOption = Annotated[
     Reach | None, typer.Option("--network", help="What code may reach. [default: that of the configuration, allowlist]")
 ]
+TierOption = Annotated[str | None, typer.Option("--tier", metavar="NAME", help="The tier that answers, and no other.")]
+Strong = Annotated[bool, typer.Option("--strong", help="The last tier answers, and no other.")]
+HoldOut = Annotated[
+    float | None,
+    typer.Option(
+        "--hold-out",
+        min=0,
+        max=1,
+        metavar="SHARE",
+        help="The share of questions, drawn at random, that the last tier answers alone, to measure what is saved.",
+    ),
+]
+NoJudge = Annotated[
+    bool,
+    typer.Option("--no-judge", help="Neither a model nor you judge: checks and agreement alone. Else: unverified."),
+]
+Private = Annotated[
+    bool,
+    typer.Option(
+        "--private",
+        help="Keep nothing: no run, no solution, no history; files only under --files-dir. Costs are counted.",
+    ),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show all code, output and checks.")]
 
+PRIVATE = "private: nothing is kept of this question"
 TERMINATED = 143
 """128 + SIGTERM, as a shell counts it."""
 
@@ -112,13 +136,14 @@ def report(error: EcoassistError) -> None:
         typer.echo("\n".join(f"  {line}" for line in plain(redacted(error.remedy)).splitlines()), err=True)
 
 
-def header(*, unsafe_local: bool) -> str:
+def header(*, unsafe_local: bool, private: bool = False) -> str:
     """What is said before every question; empty where all is as usual."""
-    if not unsafe_local:
-        return ""
-    from ecoassist.render.words import OUTSIDE
+    said = [PRIVATE] if private else []
+    if unsafe_local:
+        from ecoassist.render.words import OUTSIDE
 
-    return f"UNSAFE: code {OUTSIDE}"
+        said.insert(0, f"UNSAFE: code {OUTSIDE}")
+    return " - ".join(said)
 
 
 def imported() -> None:
@@ -128,15 +153,21 @@ def imported() -> None:
 
 
 def load_config(
-    path: Path | None, max_cost: float | None = None, network: str | None = None, **sandbox: object
+    path: Path | None,
+    max_cost: float | None = None,
+    network: str | None = None,
+    hold_out: float | None = None,
+    *,
+    judge: bool = True,
+    **sandbox: object,
 ) -> Config:
-    """`network`: its policy; `sandbox`: settings of that section; None where an option is not given.
+    """As ecoassist.config.load; `sandbox`: settings of that section. None where an option is not given.
 
     Raises UsageFault.
     """
     from ecoassist.config import load
 
-    _Loaded.config = load(path, max_cost=max_cost, network=network, sandbox=sandbox)
+    _Loaded.config = load(path, max_cost=max_cost, network=network, hold_out=hold_out, judge=judge, sandbox=sandbox)
     _guard_log()
     return _Loaded.config
 
@@ -161,6 +192,14 @@ def checked_network(network: str | None, *, unsafe_local: bool) -> None:
     """Raises UsageFault for a policy that nothing would enforce."""
     if network and unsafe_local:
         raise UsageFault("outside a sandbox nothing enforces --network", "leave out --unsafe-local or --network")
+
+
+def checked_tier(tier: str | None, strong: bool, hold_out: float | None) -> None:
+    """Raises UsageFault for options that contradict each other."""
+    if tier is not None and strong:
+        raise UsageFault("--tier and --strong exclude each other", "name one of them")
+    if hold_out is not None and (tier is not None or strong):
+        raise UsageFault("where the tier is chosen nothing is held out", "leave out --hold-out, --tier or --strong")
 
 
 def unicode(text: str) -> bool:

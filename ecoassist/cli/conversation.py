@@ -6,9 +6,12 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ecoassist.errors import EcoassistError, EnvironmentFault
+from ecoassist.errors import EcoassistError, EnvironmentFault, UsageFault
 from ecoassist.play import Stop, nobody, play
+from ecoassist.render.result import exit_code
+from ecoassist.steering import Steering
 
+from .commands import Commands
 from .common import TERMINATED, unicode
 
 if TYPE_CHECKING:
@@ -17,26 +20,32 @@ if TYPE_CHECKING:
     from ecoassist.session import Session
     from ecoassist.types import Entry
 
-HELP = """\
-/help    this list
-/cost    what the conversation has cost so far
-/good    the last answer was right: remember how it was found
-/bad     the last answer was wrong: do not use it again
-/reset   forget the conversation and the kernel's variables
-/quit    leave; so does Ctrl-D
-
-Enter sends, Alt-Enter (or Esc, then Enter) starts a new line, Ctrl-R searches earlier questions.
-Ctrl-C stops the running cell or reply and keeps the conversation; a second one leaves."""
+LEAVE = ("/quit", "/exit", "/q")
+USAGE = 2
+WORST = (0, 5, 1, 4, 3, 2, 130)
+"""Exit codes, from that of the best answer to that of what a script must least overlook."""
 
 
 class Conversation:
     """One chat over a session."""
 
     def __init__(
-        self, session: Session, sink: ConsoleSink, say: Callable[[str], None], person: Person = nobody
+        self,
+        session: Session,
+        sink: ConsoleSink,
+        say: Callable[[str], None],
+        person: Person = nobody,
+        header: Callable[[bool], str] = lambda private: "",
     ) -> None:
-        self.session, self.sink, self.say, self.person = session, sink, say, person
+        """`header`: what is said before a question, by whether it is private."""
+        self.session, self.sink, self.say, self.person, self.header = session, sink, say, person, header
+        self.steering = session.steering or Steering(session.engine.tiers)
+        self.commands = Commands(session, self.steering, self._remember)
+        self.worst = 0
+        """The exit code of the worst answer so far."""
         self._reruns: list[tuple[threading.Thread, Stop]] = []
+        if session.private:
+            return
         try:
             self.try_out(session.pending())
         except EnvironmentFault as error:  # without its memory the conversation is still of use
@@ -45,13 +54,20 @@ class Conversation:
     def take(self, line: str) -> bool:
         """Answers a question or obeys a command. False: the person wants to leave."""
         line = line.strip()
-        if line.startswith("/"):
-            return self._obey(line)
+        if line.lower() in LEAVE:
+            return False
         if line and not unicode(line):
+            self._count(USAGE)
             self.say("that is not Unicode text")
+        elif line.startswith("/"):
+            self._obey(line)
         elif line:
             self._ask(line)
         return True
+
+    def failed(self, error: EcoassistError) -> None:
+        """A question had no outcome."""
+        self._count(exit_code(error=error))
 
     def leave(self) -> None:
         """Stops re-runs that are still under way; they are taken up at the next start."""
@@ -70,15 +86,25 @@ class Conversation:
         thread.start()
 
     def _ask(self, query: str) -> None:
-        stop = Stop(clock=self.session.clock)
+        stop, begins = Stop(clock=self.session.clock), self.steering.first
+        self.sink.header = self.header(self.session.private)
         try:
             outcome = play(self.session.ask(query), [self.sink], self.person, stop)
         finally:
             self.sink.close()
         if stop.why == "terminated":
             raise SystemExit(TERMINATED)
+        self._count(exit_code(outcome, ended=stop.why))
+        if self.steering.first != begins:
+            self.say(f"the next questions begin at {self.steering.name}, which solved this one; /down begins lower")
         if outcome.stored is not None:
-            self.try_out([entry for entry in self.session.pending() if entry.id == outcome.stored])
+            self._remember(outcome.stored)
+
+    def _count(self, code: int) -> None:
+        self.worst = max(self.worst, code, key=WORST.index)
+
+    def _remember(self, stored: int) -> None:
+        self.try_out([entry for entry in self.session.pending() if entry.id == stored])
 
     def _rerun(self, entries: Sequence[Entry], stop: Stop) -> None:
         for entry in entries:
@@ -93,37 +119,9 @@ class Conversation:
                 said = "worked alone and will be used" if green else "did not work alone and was dropped"
                 self.session.desk.notice(f"solution #{entry.id} {said}")
 
-    def _obey(self, line: str) -> bool:
-        command = line.split()[0].lower()
-        match command:
-            case "/quit" | "/exit" | "/q":
-                return False
-            case "/help" | "/?":
-                self.say(HELP)
-            case "/cost":
-                self.say(self._cost())
-            case "/good":
-                self.say(self._good())
-            case "/bad":
-                self.say(self._bad())
-            case "/reset":
-                self.session.reset()
-                self.say("forgotten: the conversation and the kernel's variables")
-            case _:
-                self.say(f"there is no {command}; /help lists the commands")
-        return True
-
-    def _cost(self) -> str:
-        from ecoassist.render.words import spent
-
-        return ", ".join(spent(self.session.total()))
-
-    def _good(self) -> str:
-        stored = self.session.approve()
-        if stored is None:
-            return "nothing to remember: no answer that code found, or it is remembered already"
-        self.try_out([entry for entry in self.session.pending() if entry.id == stored])
-        return f"stored as solution #{stored}, to be used once a re-run confirms it"
-
-    def _bad(self) -> str:
-        return "noted: it will not be used again" if self.session.reject() else "there is no answer to take back"
+    def _obey(self, line: str) -> None:
+        try:
+            self.say(self.commands.obey(line))
+        except UsageFault as error:
+            self._count(USAGE)
+            self.say(f"{error}; {error.remedy}")

@@ -75,6 +75,7 @@ class ConsoleSink:
     def _forget(self) -> None:
         """What is remembered from earlier events of the same stream."""
         self._tier = ""
+        self._why = ""
         self._tries = 0
         self._lines = 0
         self._rerun = False
@@ -90,8 +91,8 @@ class ConsoleSink:
                 self.status.draw()
             case ev.TextDelta(text) | ev.Output(text):
                 self.status.live_text(text)
-            case ev.Started():
-                self._start()
+            case ev.Started(why=why):
+                self._start(why)
             case ev.Recalled(examples):
                 if examples:
                     self._say(words.recalled(examples), "dim")
@@ -142,8 +143,9 @@ class ConsoleSink:
 
     # ── one method for each event that needs more than a line ───────────────────────────────────────────────────────
 
-    def _start(self) -> None:
+    def _start(self, why: str) -> None:
         self._forget()
+        self._why = why
         if self.header:
             self._say(one_line(self.header), "bold")
         self.status.begin("starting")
@@ -154,8 +156,9 @@ class ConsoleSink:
             if self._attempt and self._attempt.answer:
                 refused = one_line(self._attempt.answer.text)
                 self._say(f"  its answer was: {words.shortened(refused, 200)}", "dim", one_row=True)
+        begins = "" if self._tier else words.begins(self._why)
         self._tier, self._tries, self._refused = tier, 0, None
-        self._print(Text.assemble((self._own(one_line(tier)), "bold"), (self._own(_named(model)), "dim")))
+        self._print(Text.assemble((self._own(one_line(tier)), "bold"), (self._own(_named(model) + begins), "dim")))
 
     def _open_attempt(self, tier: str) -> None:
         self._tries += 1

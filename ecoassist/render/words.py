@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 
 from ecoassist import catalogue
+from ecoassist.events import HOLD_OUT
 from ecoassist.types import Access, CellResult, CellStatus, End, Example, Outcome, Saved, Spending, Verdict
 
 from .plain import one_line, plain
@@ -115,6 +116,12 @@ def recalled(examples: Sequence[Example]) -> str:
 def judged(verdict: Verdict, step: str = "") -> str:
     by, reason = one_line(step or verdict.by), one_line(verdict.reason)
     return f"{MARK[verdict.solved]} {by}: {reason}" if reason else f"{MARK[verdict.solved]} {by}"
+
+
+def begins(why: str) -> str:
+    """What follows the name of the tier that begins; empty where it simply is the first."""
+    said = "alone, to compare (hold-out)" if why == HOLD_OUT else one_line(why)
+    return f"{DOT}{said}" if said else ""
 
 
 def escalated(tier: str, verdict: Verdict, to: str) -> str:
