@@ -514,6 +514,11 @@ class Outcome:
         return self.attempts[-1].tier if self.attempts else None
 
     @property
+    def partial(self) -> bool:
+        """Whether `answer` is what there was when the money ended: nobody judged it, and it may lack the rest."""
+        return self.status == "budget" and self.answer is not None
+
+    @property
     def turns(self) -> int:
         return sum(len(attempt.turns) for attempt in self.attempts)
 

@@ -72,7 +72,10 @@ def result(
         "solution_stored": stored,
         "solution_state": (state or "pending") if stored is not None else None,
         "files": [_file(file) for file in outcome.files] if outcome else [],
-        "cost": _cost(outcome.spending if outcome else spending or Spending()),
+        "partial": outcome.partial if outcome else False,
+        "cost": _cost(
+            outcome.spending if outcome else spending or Spending(), outcome.judging.usd if outcome else None
+        ),
         "seconds": round(outcome.seconds if outcome else seconds, 3),
         "run": outcome.run if outcome else run,
     }
@@ -132,11 +135,12 @@ def _file(file: Saved) -> dict[str, JSON]:
     return {"path": file.path, "name": file.name, "type": file.kind, "size": file.size}
 
 
-def _cost(spending: Spending) -> dict[str, JSON]:
+def _cost(spending: Spending, judging: float | None) -> dict[str, JSON]:
     return {
         "usd": spending.usd,
         "prompt_tokens": spending.prompt_tokens,
         "completion_tokens": spending.completion_tokens,
         "calls": spending.calls,
         "exact": spending.exact,
+        "judging_usd": judging,
     }

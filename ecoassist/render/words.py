@@ -218,11 +218,17 @@ def output(result: CellResult, last: int | None = None, width: int = 200) -> tup
 
 def summary(outcome: Outcome) -> tuple[str, ...]:
     """The parts of the last line: who, tokens, dollars, seconds, and the solution that was shown to the models."""
-    parts = [_who(outcome), *spent(outcome.spending), duration(outcome.seconds)]
+    parts = [_who(outcome), *spent(outcome.spending), *_judging(outcome.judging), duration(outcome.seconds)]
     if outcome.examples and outcome.status in ("solved", "unverified"):
         named = ", ".join(f"#{example.id}" for example in outcome.examples)
         parts.append(f"with solution{'s' if len(outcome.examples) > 1 else ''} {named}")
     return tuple(parts)
+
+
+def _judging(spending: Spending) -> tuple[str, ...]:
+    """The part of what was spent that judging took, where it is known."""
+    known = spending.calls and spending.usd is not None
+    return (f"of which judging {money(spending.usd, spending.exact)}",) if known else ()
 
 
 def _who(outcome: Outcome) -> str:
@@ -251,6 +257,8 @@ def remark(outcome: Outcome) -> str:
     if outcome.status == "unsolved":
         ended = one_line(last.why) or END[last.end] if last else "no tier was tried"
         return f"✗ not solved: {reason or ended}"
+    if outcome.partial:
+        return "? only a part: the budget was spent before an answer was confirmed"
     if outcome.status != "solved" and outcome.answer:
         return f"? nothing confirmed this answer ({reason})" if reason else "? nothing confirmed this answer"
     return ""

@@ -246,6 +246,7 @@ def test_without_an_engine_no_call_is_paid(host: str, run: Command, serve: Serve
         "completion_tokens": 0,
         "calls": 0,
         "exact": True,
+        "judging_usd": None,
     }
     assert {line for line, _ in endpoint.seen} == {"GET /v1/models"}
     assert "Traceback" not in ran.err

@@ -132,11 +132,28 @@ def test_the_object_of_a_solved_question(solved: list[Event]) -> None:
                 "size": 12345,
             }
         ],
-        "cost": {"usd": 0.0004, "prompt_tokens": 1532, "completion_tokens": 210, "calls": 3, "exact": True},
+        "partial": False,
+        "cost": {
+            "usd": 0.0004,
+            "prompt_tokens": 1532,
+            "completion_tokens": 210,
+            "calls": 3,
+            "exact": True,
+            "judging_usd": 0.0,
+        },
         "seconds": 3.21,
         "run": "r1",
     }
     assert result(finished(solved), state="verified")["solution_state"] == "verified"
+
+
+def test_the_object_tells_what_judging_took_and_that_an_answer_is_only_a_part(solved: list[Event]) -> None:
+    done = replace(finished(solved), status="budget", judging=Spending(0.0003, 1_000, 10, 1))
+    record = result(done)
+    assert (record["status"], record["answer"], record["partial"]) == ("budget", done.answer and done.answer.text, True)
+    assert isinstance(record["cost"], dict)
+    assert record["cost"]["judging_usd"] == 0.0003
+    assert result(replace(done, answer=None))["partial"] is False
 
 
 def test_an_error_gives_an_object_with_the_same_fields(solved: list[Event]) -> None:
@@ -145,7 +162,14 @@ def test_an_error_gives_an_object_with_the_same_fields(solved: list[Event]) -> N
     assert list(record) == list(result(finished(solved)))
     assert record["error"] == {"kind": "sandbox", "message": "no container engine", "remedy": "start Docker"}
     assert (record["answer"], record["verdict"], record["tier"], record["attempts"]) == (None, None, None, [])
-    assert record["cost"] == {"usd": None, "prompt_tokens": 10, "completion_tokens": 2, "calls": 1, "exact": False}
+    assert record["cost"] == {
+        "usd": None,
+        "prompt_tokens": 10,
+        "completion_tokens": 2,
+        "calls": 1,
+        "exact": False,
+        "judging_usd": None,
+    }
     assert (record["seconds"], record["run"]) == (1.235, "r2")
 
 

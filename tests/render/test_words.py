@@ -110,6 +110,14 @@ def test_duration(seconds: float, shown: str) -> None:
             "interrupted · no model call · $0 · 0.4 s",
         ),
         (Outcome("unsolved", None, Verdict(None, "nobody"), ()), "not solved · no model call · $0 · 0.0 s"),
+        (
+            replace(SOLVED, judging=Spending(0.0003, 1_000, 10, 1), examples=()),
+            "solved by cheap in 2 turns · 1,532 + 210 tokens · $0.0004 · of which judging $0.0003 · 3.2 s",
+        ),
+        (
+            replace(SOLVED, judging=Spending(None, 1_000, 10, 1), examples=()),
+            "solved by cheap in 2 turns · 1,532 + 210 tokens · $0.0004 · 3.2 s",
+        ),
     ],
 )
 def test_the_summary(outcome: Outcome, shown: str) -> None:
@@ -139,6 +147,13 @@ UNSURE = Verdict(None, "model", "no judge")
         ("interrupted", ANSWER, UNSURE, attempt("a", 1), "? nothing confirmed this answer (no judge)"),
         ("interrupted", None, UNSURE, attempt("a", 1, "interrupted"), ""),
         ("budget", None, UNSURE, attempt("a", 1, "budget"), ""),
+        (
+            "budget",
+            ANSWER,
+            Verdict(None, "nobody"),
+            attempt("a", 1, "budget"),
+            "? only a part: the budget was spent before an answer was confirmed",
+        ),
         ("unsolved", None, NO, attempt("a", 1), "✗ not solved: the answer is empty"),
         (
             "unsolved",
