@@ -33,7 +33,7 @@ class Model(Protocol):
     """As the endpoint calls it."""
 
     def reply(self, messages: Sequence[Message], limit: int | None = None) -> Stream[Reply]:
-        """The model's next message, of at most `limit` tokens. Raises ProviderError, BudgetSpent."""
+        """The model's next message, which may cost `limit` tokens at most. Raises ProviderError, BudgetSpent."""
 
 
 class Kernel(Protocol):

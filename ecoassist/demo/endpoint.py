@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import select
 import socket
 import threading
 from collections import deque
@@ -23,10 +24,9 @@ from typing import Any
 from ecoassist.cards.tokens import PIECE, count_tokens, weight
 from ecoassist.types import Message, Usage
 
-from .script import ChatRequest, Script, Scripted, Served, count_prompt, within
+from .script import ChatRequest, Script, Scripted, Served, count_prompt, tokens, within
 
 __all__ = ["ChatRequest", "Endpoint", "Script", "Scripted", "Served", "count_prompt", "count_tokens"]
-PIECES_PER_CHUNK = 4
 
 
 class Endpoint:
@@ -232,24 +232,31 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 return
             if number == 1 and reply.garbage:
                 self._event("{not json")
-            self.server.endpoint.closing.wait(reply.delay)
             self._event(json.dumps(chunk))
         self._event("[DONE]")
         self.wfile.write(b"0\r\n\r\n")
 
     def _chunks(self, served: Served, reply: Scripted) -> Iterator[dict[str, Any]]:
-        """The stream's chunks, counted as they go out."""
+        """The stream's chunks when they are due; each is counted once nothing stands against its going out."""
         pieces, finish = within(served.request.limit, reply)
         for key, parts in (("reasoning_content", PIECE.findall(reply.reasoning)), ("content", pieces)):
-            for at in range(0, len(parts), PIECES_PER_CHUNK):
-                part = parts[at : at + PIECES_PER_CHUNK]
-                served.completion_tokens += sum(map(weight, part))
-                yield _frame(served, "chat.completion.chunk", [{"index": 0, "delta": {key: "".join(part)}}])
+            sent = tokens(parts)
+            for at in range(0, len(sent), reply.pieces):
+                self.server.endpoint.closing.wait(reply.delay)
+                self._still_there()
+                text = "".join(sent[at : at + reply.pieces])
+                served.completion_tokens += count_tokens(text)
+                yield _frame(served, "chat.completion.chunk", [{"index": 0, "delta": {key: text}}])
         yield _frame(served, "chat.completion.chunk", [{"index": 0, "delta": {}, "finish_reason": finish}])
         options = served.request.body.get("stream_options") or {}
         usage = _usage(served, reply)
         if usage and options.get("include_usage"):
             yield {**_frame(served, "chat.completion.chunk", []), "usage": usage}
+
+    def _still_there(self) -> None:
+        """Raises BrokenPipeError once the client has hung up, of which a write alone learns one chunk too late."""
+        if select.select([self.connection], [], [], 0)[0] and not self.connection.recv(1, socket.MSG_PEEK):
+            raise BrokenPipeError
 
     def _event(self, data: str) -> None:
         event = f"data: {data}\n\n".encode()

@@ -54,6 +54,8 @@ class Scripted:
     """Streamed as `reasoning_content` before the text, and counted."""
     delay: float = 0.0
     """Seconds before each chunk."""
+    pieces: int = 4
+    """Tokens in each chunk, about."""
     hang: float = 0.0
     """Seconds before anything at all is sent."""
     cut: int | None = None
@@ -61,7 +63,7 @@ class Scripted:
     garbage: bool = False
     """Sends a line that is not JSON after the first chunk."""
     obey: bool = True
-    """Whether the caller's token limit is kept."""
+    """Whether the caller's token limit is kept. One that is not kept and a `delay` show what was sent in vain."""
 
 
 Script: TypeAlias = "Callable[[ChatRequest], Scripted] | Sequence[Scripted]"
@@ -75,7 +77,7 @@ class Served:
     status: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    """Of what was really sent."""
+    """Of what was really sent: a chunk that a client no longer waited for is not."""
     hung_up: bool = False
     """The client left before the end."""
 
@@ -93,3 +95,16 @@ def within(limit: int | None, reply: Scripted) -> tuple[list[str], str]:
             return kept, "length"
         kept.append(piece)
     return kept, reply.finish or "stop"
+
+
+def tokens(pieces: Sequence[str]) -> list[str]:
+    """The pieces as a model sends them: a single space goes with what follows it."""
+    found: list[str] = []
+    for piece in pieces:
+        if found and found[-1] == " ":
+            found[-1] += piece
+        else:
+            found.append(piece)
+    if found[1:] and found[-1] == " ":
+        found[-2:] = ["".join(found[-2:])]
+    return found

@@ -10,38 +10,30 @@ are written anew just before it is sent, which also drops those of OPENAI_CUSTOM
 from __future__ import annotations
 
 import copy
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import openai  # noqa: TID251 - the one place
 
 from ecoassist.errors import Interrupted, ProviderError
 from ecoassist.events import Stream, TextDelta, Tick
 from ecoassist.redactor import Redactor
-from ecoassist.types import Finish, Message, Reply
+from ecoassist.types import Message, Reply
 
-from .heard import Heard
+from .failures import Place, is_filtered, is_over_limit, is_too_long
+from .guard import Guard, asked
+from .heard import Heard, is_last
 from .line import Line
 from .prices import is_local
 from .pump import pump
-from .quirks import Quirks, limit_names, named
+from .quirks import LIMITS, Quirks, limit_names, named
 
-RETRYABLE = {408, 409, 429}
-"""Beside all of 500 and above; the same set the openai client retries."""
-CHARACTERS_PER_TOKEN = 16
-"""Reading stops at the caller's limit times this. English has about 4: only a server that ignores limits gets there."""
-FINISH: dict[str, Finish] = {"length": "length", "max_tokens": "length", "content_filter": "filter"}
-"""Any other finish_reason is "stop"."""
-TOO_LONG = re.compile(
-    r"context.?(length|window|size)|maximum context|prompt is too long|too many tokens", re.IGNORECASE
-)
+LEAST = 512
+"""Tokens: an endpoint that has no room for so short a reply has none for the conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,52 +108,69 @@ class OpenAIModel:
         return other
 
     def reply(self, messages: Sequence[Message], limit: int | None = None) -> Stream[Reply]:
-        line, heard = Line(self._headers), Heard()
+        line, heard, guard = Line(self._headers), Heard(), Guard(limit)
         deadline = self.clock() + self.timeouts.total
-        most = float("inf") if limit is None else limit * CHARACTERS_PER_TOKEN
         try:
-            with closing(pump(lambda: self._chunks(line, messages, limit), line.hang_up)) as items:
+            with closing(pump(lambda: self._chunks(line, messages, limit, guard), line.hang_up)) as items:
                 for item in items:
                     if isinstance(item, Tick):
                         yield item
                     elif text := heard.add(item):
                         yield TextDelta(text)
-                    if heard.size > most:
-                        return Reply(heard.text, "length", model=self.name)
                     if self.clock() > deadline:
                         raise self._late(line)
         except Interrupted:
             return Reply(heard.text, "interrupted", model=self.name)
         except (openai.OpenAIError, ValueError) as error:
+            if isinstance(error, openai.APIStatusError) and is_filtered(error.status_code, error.body):
+                return Reply("", "filter", model=self.name)
             raise self._translate(error, line) from error
-        if heard.finish is None and heard.usage is None:
-            raise self._broken("ended its answer before it was complete", line)
-        return Reply(heard.text, FINISH.get(heard.finish or "", "stop"), heard.usage, model=self.name)
+        if guard.passed:
+            return Reply(heard.text, "length", model=self.name)
+        if heard.failed:
+            raise self._place.broken(f"reported an error: {self._place.said(heard.error)}", billed=line.sent)
+        if not heard.ended:
+            raise self._place.broken("ended its answer before it was complete", billed=line.sent)
+        return Reply(heard.text, heard.finish, heard.usage, model=self.name)
 
     # ── the request, in the pump's thread ───────────────────────────────────────────────────────────────────────────
 
-    def _chunks(self, line: Line, messages: Sequence[Message], limit: int | None) -> Iterator[Any]:
+    def _chunks(self, line: Line, messages: Sequence[Message], limit: int | None, guard: Guard) -> Iterator[Any]:
         self._here.line = line
         answer = self._open(messages, limit)
-        if isinstance(answer, openai.Stream):
-            with answer:
-                yield from answer
-        else:
+        if not isinstance(answer, openai.Stream):
             yield answer
+            return
+        with answer:
+            ended = False
+            for chunk in answer:
+                ended = ended or is_last(chunk)
+                if guard.sees(chunk, ended=ended):
+                    line.hang_up()  # here, not where it is read: nobody waits for a reader that is slow
+                yield chunk
+                if guard.passed:
+                    return
 
     def _open(self, messages: Sequence[Message], limit: int | None) -> Any:
-        """The endpoint's answer, streamed where it can. What it refuses is left out and remembered."""
+        """The endpoint's answer, streamed where it can. What it refuses is left out, or made less, and remembered."""
         create = cast(Any, self._client.chat.completions).create
         while True:
             refused = self.quirks.refused(self.base_url, self.name)
             parameters = self._parameters(limit, refused)
+            given = next((parameters[name] for name in LIMITS if name in parameters), None)
+            if limit is not None and given is None and "stream" not in parameters and not is_local(self.base_url):
+                raise self._boundless()
             roles = {message.role for message in messages} if "system" not in refused else {"user"}
             form = parameters.get("response_format", {}).get("type")
             try:
                 return create(model=self.name, messages=_plain(messages, "system" in refused), **parameters)
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                if given is not None and given >= 2 * LEAST and is_over_limit(error.body):
+                    self.quirks.lower(self.base_url, self.name, given // 2)
+                    continue
                 sent = {**dict.fromkeys(parameters, True), str(form): True, "system": "system" in roles}
-                name = None if _is_too_long(error) else named(str(error.body), error.param, sent)
+                clear = not is_too_long(error.status_code, error.body) and not is_filtered(400, error.body)
+                name = named(str(error.body), error.param, sent) if clear else None
                 if name is None:
                     raise
                 self.quirks.remember(self.base_url, self.name, name)
@@ -174,7 +183,7 @@ class OpenAIModel:
                 parameters["stream_options"] = {"include_usage": True}
         name = next((name for name in limit_names(self.base_url) if name not in refused), None)
         if limit is not None and name:
-            parameters[name] = limit
+            parameters[name] = min(asked(limit), self.quirks.most(self.base_url, self.name))
         if self.schema is not None and "json_schema" not in refused:
             form = {"name": "answer", "schema": self.schema, "strict": True}
             parameters["response_format"] = {"type": "json_schema", "json_schema": form}
@@ -184,58 +193,33 @@ class OpenAIModel:
 
     # ── what went wrong ─────────────────────────────────────────────────────────────────────────────────────────────
 
+    @property
+    def _place(self) -> Place:
+        return Place(self.name, self.base_url, self._key, self.key_name, self._redactor)
+
     def _translate(self, error: Exception, line: Line) -> ProviderError:
+        place = self._place
         if isinstance(error, openai.APIStatusError):
-            return self._status(error)
+            return place.status(error.status_code, error.body, error.response.headers)
         if isinstance(error, openai.APITimeoutError):
             if line.sent:
-                return self._broken(f"sent nothing for {self.timeouts.read:g} s", line)
-            return self._broken(f"could not be reached within {self.timeouts.connect:g} s", line)
+                return place.broken(f"sent nothing for {self.timeouts.read:g} s", billed=True)
+            return place.broken(f"could not be reached within {self.timeouts.connect:g} s", billed=False)
         if isinstance(error, openai.APIConnectionError):
-            return self._broken("broke the connection" if line.sent else "could not be reached", line)
-        if isinstance(error, openai.APIError):
-            return self._broken(f"reported an error: {self._said(error)}", line)
-        return self._broken("sent something that is not a chat completion", line)
-
-    def _broken(self, what: str, line: Line) -> ProviderError:
-        remedy = f"check that {self.base_url} is running and is the right base_url: ecoassist doctor"
-        return ProviderError(f"{self._where} {what}", remedy, retryable=True, billed=line.sent)
+            what = "broke the connection" if line.sent else "could not be reached"
+        elif isinstance(error, openai.APIError):
+            what = f"reported an error: {place.said(error.body or error.message)}"
+        else:
+            what = "sent something that is not a chat completion"
+        return place.broken(what, billed=line.sent)
 
     def _late(self, line: Line) -> ProviderError:
-        message = f"{self._where} was not done after {self.timeouts.total:g} s"
+        message = f"{self._place.where} was not done after {self.timeouts.total:g} s"
         return ProviderError(message, "use a faster model for this tier", billed=line.sent)
 
-    def _status(self, error: openai.APIStatusError) -> ProviderError:
-        status, where = error.status_code, self._where
-        if status == 401:
-            return ProviderError(f"{where} does not accept the key", f"set {self.key_name} to a valid key")
-        if status == 403:
-            return ProviderError(f"{where} forbids this", f"check what the key in {self.key_name} may do there")
-        if status == 404 and "model" in str(error.body).lower():
-            remedy = "name a model that the endpoint serves: ecoassist doctor lists them"
-            return ProviderError(f"{where} does not know this model", remedy)
-        if status < 400 or status == 404:
-            return ProviderError(f"{where} has no chat there (HTTP {status})", "check base_url; most end in /v1")
-        if _is_too_long(error):
-            remedy = "ask with less text or smaller files, or use a model with a longer context"
-            return ProviderError(f"{where} says that the conversation is too long for it", remedy)
-        if error.code == "insufficient_quota":
-            return ProviderError(f"{where} says that the account has no credit left", "add credit, or use another key")
-        return ProviderError(
-            f"{where} answered HTTP {status}: {self._said(error)}",
-            retryable=status in RETRYABLE or status >= 500,
-            retry_after=_retry_after(error.response.headers.get("retry-after")),
-        )
-
-    @property
-    def _where(self) -> str:
-        return f"{self.name} at {urlsplit(self.base_url).netloc}"
-
-    def _said(self, error: openai.APIError) -> str:
-        """The endpoint's own words: one short line without our key, should it echo that."""
-        body = error.body
-        said = str(body.get("message") or body) if isinstance(body, dict) else str(body or "no reason given")
-        return " ".join(self._redactor.text(said).replace(self._key, "***").split())[:200]
+    def _boundless(self) -> ProviderError:
+        message = f"{self._place.where} takes no limit for a reply and cannot stream: what one costs has no bound"
+        return ProviderError(message, "use another model or endpoint for this tier")
 
 
 def _plain(messages: Sequence[Message], fold: bool) -> list[dict[str, str]]:
@@ -245,23 +229,3 @@ def _plain(messages: Sequence[Message], fold: bool) -> list[dict[str, str]]:
         return [{"role": message.role, "content": message.text} for message in messages]
     first, *rest = [message for message in messages if message.role != "system"] or [Message("user", "")]
     return [{"role": first.role, "content": f"{system}\n\n{first.text}".rstrip()}, *_plain(rest, False)]
-
-
-def _is_too_long(error: openai.APIStatusError) -> bool:
-    return error.code == "context_length_exceeded" or (
-        error.status_code in (400, 413, 422) and bool(TOO_LONG.search(str(error.body)))
-    )
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds from a Retry-After header: a number or an HTTP date (RFC 9110, 10.2.3)."""
-    if not value:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None

@@ -4,11 +4,13 @@ OpenAI-compatible endpoints differ in the parameters they accept and say so only
 names the parameter). The rule for all of them: leave it out, ask again, remember. Reported refusals that this covers:
 stream_options (Mistral, old Azure API versions), max_tokens (OpenAI's reasoning models), max_completion_tokens (most
 others), response_format json_schema (DeepSeek), the system role (Gemma's chat templates), streaming (OpenAI without a
-verified organization).
+verified organization). A limit that is too large for the model is halved until it fits: without one, nothing would
+bound what a reply costs.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from collections.abc import Mapping
@@ -33,6 +35,7 @@ class Quirks:
 
     def __init__(self) -> None:
         self._refused: dict[tuple[str, str], frozenset[str]] = {}
+        self._most: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
 
     def refused(self, base_url: str, model: str) -> frozenset[str]:
@@ -41,6 +44,14 @@ class Quirks:
     def remember(self, base_url: str, model: str, name: str) -> None:
         with self._lock:
             self._refused[base_url, model] = self.refused(base_url, model) | {name}
+
+    def most(self, base_url: str, model: str) -> float:
+        """The longest reply that may be asked for, in tokens: infinite until one was too long."""
+        return self._most.get((base_url, model), math.inf)
+
+    def lower(self, base_url: str, model: str, most: int) -> None:
+        with self._lock:
+            self._most[base_url, model] = most
 
 
 def limit_names(base_url: str) -> tuple[str, ...]:
