@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from ecoassist.budget import PER_MESSAGE, Budget, Metered
 from ecoassist.errors import BudgetSpent, Interrupted, ProviderError
-from ecoassist.events import Stream, Tick
+from ecoassist.events import Notice, Stream, Tick
 from ecoassist.purse import LEAST
 from ecoassist.testing import ScriptedModel
 from ecoassist.types import Message, Price, Reply, Spending, Usage
@@ -198,6 +199,89 @@ def test_what_the_endpoint_counted_is_not_estimated_again() -> None:
     assert budget.spending.prompt_tokens == 3 + (3 + 4 + PER_MESSAGE)
     run(ours.reply([Message("user", "other")]))
     assert budget.spending.prompt_tokens == 3 + (3 + 4 + PER_MESSAGE) + BOUND, "another prompt is not a longer one"
+
+
+# ── more than one question ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_session_has_a_cap_of_its_own_across_its_questions() -> None:
+    budget = Budget(100.0, 0, session_usd=2 * (BOUND + 20.0) + BOUND + LEAST - 1)
+    for _ in range(2):
+        budget.open()
+        run(metered(budget, "x").reply(HELLO, 20))
+    budget.open()
+    ours = metered(budget, "x")
+    with pytest.raises(BudgetSpent, match=r"\$28\.0000 of this session's \$94\.0000 is left") as caught:
+        run(ours.reply(HELLO, 20))
+    assert "budget.session" in caught.value.remedy
+    assert "--max-cost" not in caught.value.remedy, "that is not what stands in the way"
+    assert isinstance(ours.model, ScriptedModel)
+    assert ours.model.seen == []
+
+
+def test_the_tightest_cap_shortens_a_reply() -> None:
+    ours = metered(Budget(BOUND + 40.0, 0, session_usd=BOUND + 30.0), "x")
+    run(ours.reply(HELLO, 1_000))
+    assert isinstance(ours.model, ScriptedModel)
+    assert ours.model.limits == [30]
+
+
+def test_what_judging_took_stands_apart_and_in_the_sum() -> None:
+    budget = Budget(None, 0)
+    run(metered(budget, Reply("x", usage=Usage(5, 5))).reply(HELLO))
+    run(metered(budget, Reply("{}", usage=Usage(2, 1)), purpose="judge").reply(HELLO))
+    assert budget.judging == Spending(3.0, 2, 1, 1)
+    assert budget.spending == Spending(13.0, 7, 6, 2)
+    budget.open()
+    assert (budget.judging, budget.spending) == (Spending(), Spending())
+
+
+@pytest.mark.parametrize(
+    ("question", "session", "earlier", "spent", "short"),
+    [
+        (100.0, None, 0, 79, False),
+        (100.0, None, 0, 80, True),
+        (None, None, 0, 80_000, False),
+        (math.inf, math.inf, 0, 80_000, False),
+        (None, 100.0, 40, 39, False),
+        (None, 100.0, 40, 40, True),
+        (100.0, 1_000.0, 900, 10, False),  # there is enough for most of a whole question
+        (100.0, 1_000.0, 970, 10, True),
+        (0.0, None, 0, 0, False),  # a model that costs nothing
+    ],
+)
+def test_money_is_short_when_a_fifth_of_what_a_question_may_cost_is_left(
+    question: float | None, session: float | None, earlier: int, spent: int, short: bool
+) -> None:
+    budget = Budget(None, 0, session_usd=session)
+    if earlier:
+        run(metered(budget, Reply("x", usage=Usage(earlier, 0))).reply(HELLO, LEAST))
+    budget.question_usd = question
+    budget.open()
+    assert not budget.short(), "nothing of this question is spent"
+    price = Price(spent * 1e6 / BOUND, 0)
+    run(metered(budget, Reply("x", usage=Usage(BOUND, 0)), price=price).reply(HELLO, LEAST))
+    assert budget.short() is short
+
+
+def test_tokens_that_stand_in_for_a_price_can_be_short_as_well() -> None:
+    budget = Budget(1.0, 100)
+    ours = metered(budget, Reply("x", usage=Usage(70, 9)), Reply("x", usage=Usage(1, 0)), price=None)
+    run(ours.reply(HELLO, LEAST))
+    assert not budget.short()
+    run(metered(budget, Reply("x", usage=Usage(1, 0)), price=None).reply([Message("user", "")], LEAST - 5))
+    assert budget.short()
+
+
+def test_an_endpoint_that_took_more_than_it_was_allowed_is_charged_what_it_tells_and_spoken_of() -> None:
+    budget = Budget(100.0, 0)
+    heard = list(metered(budget, Reply("x", usage=Usage(5, 200))).reply(HELLO, 20))
+    assert budget.spending == Spending(205.0, 5, 200, 1)
+    assert [event.text for event in heard if isinstance(event, Notice)] == [
+        "the endpoint of scripted took more than it was allowed: caps cannot hold there"
+    ]
+    with pytest.raises(BudgetSpent):
+        run(metered(budget, "x").reply(HELLO))
 
 
 # ── always ──────────────────────────────────────────────────────────────────────────────────────────────────────────
