@@ -78,7 +78,18 @@ def policy_of(config: Config) -> Policy:
         overrides=_overrides(config.network.addresses),
         reach=config.network.policy,
         services=tuple(services),
+        off=_off(config),
     )
+
+
+def _off(config: Config) -> dict[str, tuple[str, str]]:
+    """Hosts of the APIs that are left out, with the API and the variable that is not set."""
+    missing = missing_keys(config)
+    return {
+        host: (name, missing[name])
+        for name in missing
+        for host in (host_of(config.apis[name]), *config.apis[name].hosts)
+    }
 
 
 def summary(policy: Policy) -> str:

@@ -35,11 +35,10 @@ Way = Literal["direct", "words", "plan"]
 """How an attempt goes about a question: as it likes, in words without code, or with a plan before the program."""
 Reach = Literal["none", "allowlist", "open"]
 """What code may reach: nothing, the hosts of the enabled APIs and those on the list, or every public host."""
-NETWORK_OFF = "the network is off"
-"""How every refusal begins where code may reach nothing."""
-Carried = Literal["", "sent", "unsent", "missing"]
-"""What a request had to do with a key: its host has none; one was put in; the request carried none although its host
-has one; the host's API is off because its key is not set."""
+NETWORK_OFF, API_OFF = "the network is off", "its API is off"
+"""How every refusal begins where code may reach nothing, and of a host whose API lacks its key."""
+Carried = Literal["", "sent", "unsent"]
+"""What a request had to do with a key: its host has none; one was put in; it carried none although its host has one."""
 
 
 # ── talking to a model ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -136,7 +135,7 @@ class Access:
     """Bytes of the response body."""
     seconds: float = 0.0
     api: str = ""
-    """The enabled API that the host belongs to; empty for any other host."""
+    """The API that the host belongs to, enabled or lacking its key; empty for any other host."""
     blocked: bool = False
     """Refused only because the host is not on the list: a person may open it."""
     cached: bool = False

@@ -118,11 +118,18 @@ class Exchange:
         headers = request_headers(self._route, self._headers, keyed=bool(self._secrets))
         if body is None:
             expect = ((b"expect", b"100-continue"),) if self._upload.awaits_word else ()
-            request = Outgoing(self._route.method, self._route.target, (*headers, *self._upload.framing, *expect))
-            return fill(request, self._secrets)
-        filled = fill(Outgoing(self._route.method, self._route.target, headers, body), self._secrets)
+            return self._filled(
+                Outgoing(self._route.method, self._route.target, (*headers, *self._upload.framing, *expect))
+            )
+        filled = self._filled(Outgoing(self._route.method, self._route.target, headers, body))
         framing = self._upload.framing_of(filled.body)
         return Outgoing(filled.method, filled.target, (*filled.headers, *framing), filled.body)
+
+    def _filled(self, request: Outgoing) -> Outgoing:
+        """With keys in their places, which is recorded: whose fault a 401 is depends on it."""
+        filled = fill(request, self._secrets)
+        self._tally.key = "sent" if filled != request else "unsent" if self._secrets else ""
+        return filled
 
     async def _send_up(self) -> None:
         await self._upload.into(self._call)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ecoassist.errors import UsageFault
-from ecoassist.types import NETWORK_OFF, Reach, Secret
+from ecoassist.types import API_OFF, NETWORK_OFF, Reach, Secret
 
 from .acts import acts
 from .grants import Grants
@@ -93,6 +93,8 @@ class Policy:
     """By exact host name."""
     reach: Reach = "allowlist"
     services: tuple[Service, ...] = ()
+    off: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Hosts of APIs that are off, each with the API's name and the variable of the key that is not set."""
     grants: Grants = field(default_factory=Grants, compare=False)
     """What the person opened meanwhile; shared by all gates of a session."""
 
@@ -162,7 +164,7 @@ class Policy:
             return service.door is not None, len(service.base) if below else -1
 
         found = [service for service in self.services if service.name and service.has(host, port)]
-        return max(found, key=fit).name if found else ""
+        return max(found, key=fit).name if found else self.off.get(host, ("", ""))[0]
 
     def acts(self, host: str, port: int, target: str) -> bool:
         """Whether a GET of it changes something."""
@@ -211,6 +213,9 @@ class Policy:
         if not self.allows(host) and not self._reads(host):
             if self.read_only:
                 return Refusal(f"{READ_ONLY}: host {host} is not one of its recorded hosts ({self._listed()})")
+            if host in self.off:
+                name, variable = self.off[host]
+                return Refusal(f"{API_OFF}: {name} has no key; the person can set it: ecoassist api key {variable}")
             return Refusal(
                 f"host {host} is not on the allow-list ({self._listed()})", is_name(host) and _usual(port, tls=tls)
             )

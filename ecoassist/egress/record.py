@@ -9,10 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ecoassist.masks import Masks
-from ecoassist.types import Access, Secret
+from ecoassist.types import Access, Carried, Secret
+
+from .shape import Sketch
 
 _KEPT = 10_000
 """Accesses between two drains; the oldest are dropped first, since the sandbox decides how many there are."""
+_SKETCHED = 24
+"""The first accesses between two drains, of which the shape of the response is told."""
 
 
 @dataclass(slots=True)
@@ -31,12 +35,21 @@ class Tally:
     begun: float = field(default_factory=time.monotonic)
     ended: float | None = None
     noted: bool = False
+    key: Carried = ""
+    sketched: bool = False
+    """Whether the shape of the response is wanted."""
+    sketch: Sketch | None = None
 
     def access(self, masks: Masks | None = None) -> Access:
         seconds = (self.ended or time.monotonic()) - self.begun
-        path = masks.cover(self.path.encode()).decode("utf-8", "replace") if masks else self.path
+        shape = self.sketch.shape if self.sketch else ""
+        path, shape = (_covered(masks, text) for text in (self.path, shape))
         told = (self.host, self.method, path, self.status, self.refused, self.size, seconds)
-        return Access(*told, api=self.api, blocked=self.blocked, cached=self.cached)
+        return Access(*told, api=self.api, blocked=self.blocked, cached=self.cached, shape=shape, key=self.key)
+
+
+def _covered(masks: Masks | None, text: str) -> str:
+    return masks.cover(text.encode("utf-8", "replace")).decode("utf-8", "replace") if masks else text
 
 
 class Record:
@@ -58,6 +71,7 @@ class Record:
         with self._lock:
             if not tally.noted:
                 self._tallies.append(tally)
+                tally.sketched = len(self._tallies) <= _SKETCHED
             tally.noted = True
 
     def drain(self) -> tuple[Access, ...]:

@@ -14,6 +14,7 @@ from .decode import Decoder, Undecodable, decoder_of
 from .places import Headers
 from .record import Tally
 from .route import response_headers, trailers
+from .shape import Sketch
 from .upstream import Call
 from .wire import Limits, Refused, Turns, Wire
 
@@ -42,6 +43,8 @@ class Delivery:
         """`headers`: with a content-length only if it is that of the body."""
         if self._recording:
             self._recording.head(status, reason, headers)
+        if self._tally.sketched:
+            self._tally.sketch = Sketch.of(status, headers)
         http = self._client.http
         unframed = not any(name == b"content-length" for name, _ in headers)
         self._chunked = unframed and self._tally.method != "HEAD" and (http.their_http_version or b"1.1") >= b"1.1"
@@ -54,6 +57,8 @@ class Delivery:
         if data:
             if self._recording:
                 self._recording.feed(data)
+            if self._tally.sketch:
+                self._tally.sketch.feed(data)
             self._unsent.append(h11.Data(data=data))
             self._size += len(data)
             if self._size >= _PIECE:

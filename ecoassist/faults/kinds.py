@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from ecoassist.types import NETWORK_OFF, Access, CellError, CellResult, Fault, FaultKind, Reply
+from ecoassist.types import API_OFF, NETWORK_OFF, Access, CellError, CellResult, Fault, FaultKind, Reply
 
 Policy = Literal["repair", "ask", "restart", "failover", "escalate", "stop"]
 POLICY: dict[FaultKind, Policy] = {
@@ -115,7 +115,7 @@ def _of_call(access: Access, detail: str) -> Fault:
 
 def _kind(access: Access) -> FaultKind:
     """Of a call that was not answered. What a port or an address has wrong, the code can mend."""
-    if access.key == "missing" or key_refused(access):
+    if access.refused.startswith(API_OFF) or key_refused(access):
         return "auth"
     if access.blocked or access.refused.startswith(NETWORK_OFF):
         return "blocked"

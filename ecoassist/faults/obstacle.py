@@ -55,11 +55,12 @@ def remedy(fault: Fault, apis: Sequence[Api] = ()) -> str:
     if fault.detail.partition(": ")[2].startswith(NETWORK_OFF):
         return f"{said}; ask again with: --network allowlist"
     if fault.kind == "auth":
-        variables = next((api.variable for api in apis if api.name == fault.target), "")
         if "ecoassist api " in said:
             return said
-        key = variables.partition(",")[0]
-        return f"{said}; set its key: ecoassist api key {key}" if key else f"{said}; its key is not configured"
+        key = next((api.variable.partition(",")[0] for api in apis if api.name == fault.target), "")
+        return f"{said}; " + (
+            f"renew its key: ecoassist api key {key}" if key else f"ecoassist api show {fault.target}"
+        )
     if name := catalogue.hosts().get(fault.target):
         return f"{said}; enable it: ecoassist api add {name}"
     fit = _NAME.fullmatch(fault.target)
