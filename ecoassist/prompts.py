@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from . import cards
-from .types import Access, Api, Attachment, Attempt, CellResult, Example, Message, Reach, Saved, Task, Turn, Way
+from .types import Access, Api, Attachment, Attempt, CellResult, Example, Fault, Message, Reach, Saved, Task, Turn, Way
 
 SYSTEM = """\
 You answer questions by running Python in a sandboxed Jupyter kernel.
@@ -52,10 +52,15 @@ WAYS: dict[Way, str] = {
     "plan": "First say in two or three sentences how you will find it and what may go wrong; then write the block.",
 }
 """What is asked of an attempt that is compared with another one."""
+KEYLESS = (
+    "{0} refused its key, or asks for one. Only the person can mend that: do not call {0} again, find another way, or "
+    "say what is missing."
+)
+UNSENT = "A request to {} carried no key: put it where the API's description says."
 MAX_PREVIEW, MAX_PROGRAM, MAX_SAID, MAX_HISTORY = 800, 4_000, 2_000, 6
-MAX_OUTPUT, MAX_CELLS, MAX_REFUSED, MAX_FILES, MAX_NAMES, MAX_CALLS = 4_200, 4, 6, 6, 30, 12
+MAX_OUTPUT, MAX_CELLS, MAX_REFUSED, MAX_FILES, MAX_NAMES, MAX_CALLS, MAX_SHAPES = 4_200, 4, 6, 6, 30, 12, 4
 """Characters of a cell's output; cells that a judge sees: the last ones; refusals, saved files and surviving
-variables of a cell that are told; kinds of calls that a judge sees."""
+variables of a cell that are told; kinds of calls that a judge sees; responses whose shape is told."""
 SEARCH = 'Search it: print(*[s for s in open({}) if "WORD" in s.lower()])'
 """How a model finds operations that have no room in a prompt."""
 PAGE = "print(open({!r}).read()[2000:6000])"
@@ -110,10 +115,21 @@ def question(task: Task) -> str:
 def observation(turn: Turn) -> str:
     """What came of a turn, for the model."""
     if turn.result:
-        return _result(turn.result)
+        return "\n".join([_result(turn.result), *_noticed(turn.result, turn.fault)])
     if turn.fault and turn.fault.kind == "format":
         return f"Not understood: {turn.fault.detail}. {FORMAT_HINT}"
     return turn.fault.detail if turn.fault else ""
+
+
+def _noticed(result: CellResult, fault: Fault | None) -> list[str]:
+    """What the code may not have noticed: that no call was answered, or what the answers look like."""
+    if fault and fault.kind == "api" and result.status == "ok":
+        return ["No call succeeded."]
+    if fault and fault.kind == "data":
+        shapes = [f"{access.host}{access.path[:80]}: {access.shape}" for access in result.accesses if access.shape]
+        if shapes:
+            return ["The responses have these keys and types:\n" + data("\n".join(dict.fromkeys(shapes[:MAX_SHAPES])))]
+    return []
 
 
 def evidence(task: Task, attempt: Attempt, *, recorded: bool = True, remark: str = "") -> tuple[Message, ...]:
@@ -191,7 +207,16 @@ def _asked(result: CellResult) -> list[str]:
     """What the person said about hosts that were refused."""
     lines = [f"{host} is open now: run it again." for host in result.opened]
     lines += [f"The person did not open {host}." for host in result.denied]
+    lines += [f"{api} refused its key; the person says that it is in order now: run it again." for api in result.keyed]
+    lines += [KEYLESS.format(api) for api in result.unkeyed]
+    unsent = dict.fromkeys(access.api or access.host for access in result.accesses if _lacked(access))
+    lines += [UNSENT.format(name) for name in list(unsent)[:MAX_REFUSED]]
     return lines + ([f"No host can be opened: {result.unasked}."] if result.unasked else [])
+
+
+def _lacked(access: Access) -> bool:
+    """Whether a request failed for want of the key that its host has."""
+    return access.key == "unsent" and access.status in (400, 401, 403)
 
 
 def _left_out(result: CellResult) -> str:

@@ -169,3 +169,73 @@ def test_the_next_tier_learns_that_a_host_is_open_now() -> None:
 
     assert facts(Talk(refused("a.org"), answers=("once",)).run()) == "a.org is open"
     assert facts(Talk(refused("a.org"), answers=("no",)).run()) == "a.org is refused: not listed"
+
+
+# ── keys ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def keyless(*apis: str, status: str = "error", answered: bool = False) -> CellResult:
+    accesses = tuple(Access(f"{api}.org", "GET", status=401, api=api, key="sent") for api in apis)
+    more = (Access("other.org", "GET", status=200),) if answered else ()
+    return CellResult(status, "x", accesses=more + accesses)  # type: ignore[arg-type]
+
+
+class Keeper:
+    """A person who answers about keys in order."""
+
+    def __init__(self, *script: CellResult, answers: tuple[str | None, ...] = (), unasked: str = "") -> None:
+        self.answers, self.asked = list(answers), []  # type: list[str | None], list[str]
+        self.kernel = AskingKernel(ScriptedKernel(*script), lambda host, span: None, unasked)
+
+    def person(self, question: Question) -> str | None:
+        assert (question.kind, question.choices) == ("key", ("yes", "no"))
+        self.asked.append(question.text)
+        return self.answers.pop(0)
+
+    def run(self, person: Person | None = None) -> CellResult:
+        return play(self.kernel.run("code"), person=person or self.person)
+
+
+def test_a_key_that_the_person_has_put_in_order_is_tried_again() -> None:
+    result = Keeper(keyless("weather"), answers=("yes",)).run()
+    assert (result.keyed, result.unkeyed) == (("weather",), ())
+    assert "weather refused its key; the person says that it is in order now: run it again." in told_of(result)
+
+
+@pytest.mark.parametrize("answer", ["no", None, "", "YES", "always"])
+def test_whatever_is_not_a_yes_leaves_the_key_refused(answer: str | None) -> None:
+    result = Keeper(keyless("weather"), answers=(answer,)).run()
+    assert (result.keyed, result.unkeyed) == ((), ("weather",))
+    assert "do not call weather again" in told_of(result)
+
+
+def test_a_key_is_asked_about_once_in_a_question_and_again_in_the_next() -> None:
+    keeper = Keeper(*[keyless("weather")] * 3, answers=("yes", "no"))
+    assert keeper.run().keyed == ("weather",)
+    assert keeper.run().unkeyed == ("weather",)
+    assert keeper.asked == ["weather"]
+    keeper.kernel.begin()
+    assert keeper.run().unkeyed == ("weather",)
+    assert keeper.asked == ["weather", "weather"]
+
+
+def test_nobody_is_asked_about_a_key_where_there_is_nobody_or_the_program_found_another_way() -> None:
+    keeper = Keeper(keyless("weather"), keyless("weather", status="ok", answered=True), unasked="no terminal")
+    assert keeper.run().unkeyed == ("weather",)
+    assert keeper.run().unkeyed == ()
+    there = Keeper(keyless("weather", status="ok", answered=True))
+    assert there.run().unkeyed == ()
+
+
+def test_code_cannot_bury_the_person_in_questions_about_keys() -> None:
+    keeper = Keeper(keyless(*[f"a{n}" for n in range(40)]), answers=("no",) * 40)
+    assert len(keeper.run().unkeyed) == 40
+    assert len(keeper.asked) == QUESTIONS
+
+
+def test_a_request_that_carried_no_key_is_the_codes_to_mend() -> None:
+    access = Access("w.org", "GET", status=401, api="weather", key="unsent")
+    keeper = Keeper(CellResult("error", accesses=(access,)))
+    result = keeper.run()
+    assert keeper.asked == []
+    assert "A request to weather carried no key" in told_of(result)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 VERDICTS = {"": "yes", "y": "yes", "yes": "yes", "n": "no", "no": "no", "e": "escalate", "escalate": "escalate"}
 SPANS = {"": "no", "n": "no", "no": "no", "o": "once", "once": "once", "s": "session", "session": "session"}
 SPANS |= {"a": "always", "always": "always"}
+IN_ORDER = {"": "no", "n": "no", "no": "no", "y": "yes", "yes": "yes"}
 
 
 def is_there() -> bool:
@@ -34,6 +35,9 @@ def at_terminal(files: Sequence[Attachment] = (), typed: TextIO | None = None, s
         if question.kind == "host":
             out.write(redacted(about_host(question.text, names)))
             return _choice("open it? [o]nce, for this [s]ession, [a]lways, [N]o: ", SPANS, keys, out)
+        if question.kind == "key":
+            out.write(redacted(about_key(question.text)))
+            return _choice("is it in order now, so that code may try again? [y]es, [N]o: ", IN_ORDER, keys, out)
         return _choice("right? [Enter = yes, n = no, e = ask a stronger model] ", VERDICTS, keys, out)
 
     return answer
@@ -55,6 +59,15 @@ def about_host(host: str, files: Sequence[str] = ()) -> str:
     if name := catalogue.hosts().get(host):
         lines.append(f"  it is in the catalogue: ecoassist api add {name} enables it, with its description")
     return "\n".join(lines) + "\n"
+
+
+def about_key(api: str) -> str:
+    """What to know before code tries again with a key that the API named `api` refused, as lines."""
+    from ecoassist.render.plain import one_line
+
+    name = one_line(api)
+    which = f"  ecoassist api show {name} tells which one it is"
+    return f"{name} refused its key\n{which}; ecoassist api key VARIABLE replaces it, from the next start on\n"
 
 
 LONGEST = 253

@@ -80,3 +80,19 @@ def test_a_name_in_other_letters_is_spoken_of() -> None:
 def test_a_host_of_the_catalogue_is_named_with_the_command_that_enables_it() -> None:
     host, name = next(iter(catalogue.hosts().items()))
     assert f"ecoassist api add {name}" in about_host(host)
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"), [("\n", "no"), ("n\n", "no"), ("y\n", "yes"), ("sure\nYES\n", "yes"), ("", None)]
+)
+def test_a_key_is_in_order_only_by_a_named_yes(typed: str, answer: str | None) -> None:
+    assert answers(typed, Question("key", "weather", ("yes", "no"))) == answer
+
+
+def test_the_person_reads_which_api_refused_its_key_and_how_to_replace_it() -> None:
+    screen = io.StringIO()
+    at_terminal((), io.StringIO("\n"), screen)(Question("key", "wea\x1b[2Jther", ("yes", "no")))
+    said = screen.getvalue()
+    assert said.startswith("weather refused its key\n")
+    assert "ecoassist api key VARIABLE" in said
+    assert said.endswith("[N]o: ")
