@@ -97,8 +97,8 @@ class Ledger(Reservations, Protocol):
     def add(self, run: str, at: float, event: Event) -> None:
         """Keeps an event of a run, `at` seconds after it began."""
 
-    def finish(self, run: str, outcome: Outcome) -> None:
-        """What became of it."""
+    def finish(self, run: str, outcome: Outcome | None, fault: str = "") -> None:
+        """What became of it. Without an outcome it broke off: because of `fault`, or by the person."""
 
     def judged(self, run: str, tier: str, step: str, solved: bool | None) -> None:
         """Keeps one step of the verdict chain, or what the person said of the answer later (step "person")."""

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from . import cards, programs
 from .clock import Clock
-from .desk import Desk
+from .desk import WARNING, Desk
 from .egress.policy import READ_ONLY
 from .engine import Engine
 from .events import (
@@ -26,7 +26,8 @@ from .events import (
     rest,
     through,
 )
-from .ports import Kernel, Ledger
+from .ports import Kernel
+from .recording import Recording
 from .redactor import Redactor
 from .starting import Standby, StartingKernel
 from .steering import Steering
@@ -87,8 +88,8 @@ class Session:
     """Keeps keys out of all that the session tells."""
     steering: Steering | None = None
     """Where on the cascade a question begins; None: at the first tier."""
-    ledger: Ledger | None = None
-    """Where runs are kept; None: nowhere."""
+    recording: Recording = field(default_factory=Recording)
+    """Keeps the runs."""
     private: bool = False
     """Nothing is kept of the questions: no run, no solution, no credit. Changed by `go_private` and `go_public`."""
     asked_privately: bool = False
@@ -107,7 +108,8 @@ class Session:
 
     def ask(self, query: str) -> Stream[Outcome]:
         """One question, with the conversation before it in view. Raises EnvironmentFault."""
-        return (yield from self.redactor.events(self._asked(self.redactor.text(query))))
+        stream = self.redactor.events(self._asked(self.redactor.text(query)))
+        return (yield from stream if self.private else self.recording.question(stream))
 
     def _asked(self, query: str) -> Stream[Outcome]:
         task, self._run = self._task(query), uuid.uuid4().hex[:12]
@@ -132,7 +134,8 @@ class Session:
 
         That is so where it was interrupted, or the hosts it asks did not work.
         """
-        return (yield from self.redactor.events(self._rerun(entry)))
+        stream = self.redactor.events(self._rerun(entry))
+        return (yield from self.recording.rerun(stream, self._own.get(entry.id, "")))
 
     def _rerun(self, entry: Entry) -> Stream[bool | None]:
         yield RerunStarted(entry.id)
@@ -150,6 +153,7 @@ class Session:
 
     def approve(self) -> int | None:
         """The person vouches for the last answer: it becomes a candidate. None: no program, or it is one already."""
+        self._judged(True)
         if self._last is None or self._last[1].stored is not None:
             return None
         task, outcome = self._last
@@ -162,6 +166,7 @@ class Session:
         """The person denies the last answer: what was stored of it, and what it was made from, lose by it."""
         if self._last is None:
             return False
+        self._judged(False)
         outcome = self._last[1]
         if outcome.stored is not None:
             self.engine.store.settle(outcome.stored, False)
@@ -170,6 +175,12 @@ class Session:
             self.engine.store.credit(example.id, False)
         self._last = None
         return True
+
+    def _judged(self, solved: bool) -> None:
+        """Keeps what the person says of the last answer, beside what the judge said of it."""
+        outcome = self._last[1] if self._last else None
+        if outcome and outcome.answer and (trouble := self.recording.judged(outcome.run, outcome.tier or "", solved)):
+            self.desk.notice(f"{WARNING}{trouble}")
 
     def pending(self) -> tuple[Entry, ...]:
         """Candidates that this session may re-run: it has the files they read, and outside a sandbox they are its."""

@@ -7,7 +7,20 @@ from dataclasses import replace
 
 from .errors import Interrupted, NoSandbox
 from .events import Checked, Event, Output, Stream, TextDelta, Tick
-from .types import Attempt, CellResult, Entry, Example, Message, Reply, Solution, Task, Verdict
+from .types import (
+    Attempt,
+    Call,
+    CellResult,
+    Entry,
+    Example,
+    Message,
+    Outcome,
+    Reply,
+    Run,
+    Solution,
+    Task,
+    Verdict,
+)
 
 
 class Exhausted(AssertionError):
@@ -120,6 +133,73 @@ class MemoryStore:
     def credit(self, id: int, won: bool) -> None:
         if row := self.rows.get(id):
             self.rows[id] = replace(row, wins=row.wins + won, losses=row.losses + (not won))
+
+
+class MemoryLedger:
+    """A ledger without a disk, of one process and one day."""
+
+    def __init__(self) -> None:
+        self.calls: dict[int, Call] = {}
+        self.held: set[int] = set()
+        self.log: dict[str, Run] = {}
+        self.kept: dict[str, list[tuple[float, Event]]] = {}
+        self.verdicts: list[tuple[str, str, str, bool | None]] = []
+        """Run, tier, step, whether solved."""
+
+    def day(self) -> tuple[float, float]:
+        known = {id: call.usd or 0.0 for id, call in self.calls.items()}
+        return (
+            sum(usd for id, usd in known.items() if id not in self.held),
+            sum(usd for id, usd in known.items() if id in self.held),
+        )
+
+    def reserve(self, worst: Call, cap: float | None) -> int | None:
+        if cap is not None and worst.usd is not None and sum(self.day()) + worst.usd > cap + 1e-9:
+            return None
+        id = max(self.calls, default=0) + 1
+        self.calls[id] = worst
+        self.held.add(id)
+        return id
+
+    def settle(self, id: int, call: Call | None) -> None:
+        self.held.discard(id)
+        if call:
+            self.calls[id] = call
+        else:
+            del self.calls[id]
+
+    def begin(self, run: str, query: str, why: str = "") -> None:
+        self.log[run] = Run(run, "2026-01-01T00:00:00Z", query, "running", why=why)
+        self.kept[run] = []
+
+    def add(self, run: str, at: float, event: Event) -> None:
+        if run in self.log:
+            self.kept[run].append((at, event))
+
+    def finish(self, run: str, outcome: Outcome | None, fault: str = "") -> None:
+        if run not in self.log:
+            return
+        if outcome is None:
+            self.log[run] = replace(self.log[run], status="error" if fault else "interrupted", fault=fault)
+        else:
+            tier, seconds = outcome.tier or "", outcome.seconds
+            self.log[run] = replace(self.log[run], status=outcome.status, tier=tier, seconds=seconds)
+
+    def judged(self, run: str, tier: str, step: str, solved: bool | None) -> None:
+        if run in self.log:
+            self.verdicts.append((run, tier, step, solved))
+
+    def agreement(self, tier: str, last: int = 30) -> tuple[int, int]:
+        found = [solved for _, named, step, solved in self.verdicts if (named, step) == (tier, "agreement")]
+        pairs = [solved for solved in found if solved is not None][-last:]
+        return sum(pairs), len(pairs)
+
+    def runs(self, prefix: str = "", limit: int = -1) -> tuple[Run, ...]:
+        found = [run for id, run in reversed(self.log.items()) if id.startswith(prefix)]
+        return tuple(found if limit < 0 else found[:limit])
+
+    def events(self, run: str) -> tuple[tuple[float, Event], ...]:
+        return tuple(self.kept.get(run, ()))
 
 
 class FixedJudge:

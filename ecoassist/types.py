@@ -29,6 +29,8 @@ FaultKind = Literal[
 ]
 End = Literal["answered", "turn_limit", "no_progress", "needs_person", "provider", "refusal", "budget", "interrupted"]
 Status = Literal["solved", "unsolved", "unverified", "budget", "interrupted"]
+RunStatus = Status | Literal["running", "lost", "error"]
+"""Of a run on the ledger; lost: its process ended without a word, error: something around it was broken."""
 PlaceKind = Literal["query", "header", "bearer", "basic", "body"]
 Purpose = Literal["answer", "judge"]
 Way = Literal["direct", "words", "plan"]
@@ -481,6 +483,26 @@ class Entry:
     """ISO 8601, UTC."""
     wins: int = 0
     losses: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What the ledger knows of one question."""
+
+    id: str
+    began: str
+    """ISO 8601, UTC."""
+    query: str
+    status: RunStatus
+    tier: str = ""
+    """The last that tried; empty while it runs."""
+    why: str = ""
+    """Why it did not simply begin at the first tier."""
+    fault: str = ""
+    """What broke it off, where something did."""
+    seconds: float = 0.0
+    size: int = 0
+    """Bytes of its events."""
 
 
 @dataclass(frozen=True, slots=True)

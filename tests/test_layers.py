@@ -19,7 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "clock events ports parsing blocks programs prompts cards faults filenames masks redactor keys catalogue "
         "config memory values sampling partial owners purse day",
         "engine replay budget desk asking apis outbox models kernel egress verdict store render testing",
-        "session starting steering play",
+        "session starting steering play recording",
         "wiring reach index borders sandboxes jupyter demo",
         "cli __main__",
     )

@@ -37,6 +37,11 @@ class Database:
                 self._connections.pop().close()
             self._local = threading.local()
 
+    def compact(self) -> None:
+        """Takes what was removed out of the side files as well, if nobody else uses them. Raises EnvironmentFault."""
+        with translated(self.path, self.schema.name):
+            self._open().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def damaged(self) -> EnvironmentFault:
         """For a row that cannot be read."""
         return _damaged(self.path, self.schema.name)
@@ -45,9 +50,7 @@ class Database:
     def transaction(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
         """This thread's connection, within one transaction. Raises EnvironmentFault."""
         with translated(self.path, self.schema.name):
-            connection = getattr(self._local, "connection", None)
-            if connection is None:
-                connection = self._local.connection = self._connect()
+            connection = self._open()
             # a transaction that reads first and writes later fails where another process wrote in between
             connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             try:
@@ -58,12 +61,21 @@ class Database:
                     connection.execute("ROLLBACK")
                 raise
 
+    def _open(self) -> sqlite3.Connection:
+        """This thread's connection."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+        return connection
+
     def _connect(self) -> sqlite3.Connection:
         _create(self.path)
         connection = sqlite3.connect(
             self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )  # used by its own thread only; close() is the exception
         try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA secure_delete = ON")  # what a person removes is overwritten
             _write_ahead(connection)
             migrate(connection, self.path, self.schema)
         except BaseException:
@@ -72,6 +84,11 @@ class Database:
         with self._lock:
             self._connections.append(connection)
         return connection
+
+
+def plain(text: str) -> str:
+    """`text` without what SQLite cannot hold: lone surrogates, and NUL, after which its tokenizer reads nothing."""
+    return text.replace("\x00", " ").encode("utf-8", "replace").decode("utf-8")
 
 
 def _create(path: Path) -> None:

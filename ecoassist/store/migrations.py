@@ -80,14 +80,20 @@ _LEDGER: tuple[tuple[str, ...], ...] = (
             began TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
             day TEXT NOT NULL,
             query TEXT NOT NULL,
-            status TEXT NOT NULL,        -- "running" until it finished
+            status TEXT NOT NULL,        -- "running" until it ended
+            owner TEXT NOT NULL,         -- the process that answers it
             tier TEXT NOT NULL DEFAULT '',
-            way TEXT NOT NULL DEFAULT '',  -- "hold-out": answered by the strong tier alone, to compare
+            why TEXT NOT NULL DEFAULT '',  -- it did not begin at the first tier; "hold-out": to compare
+            fault TEXT NOT NULL DEFAULT '',  -- what broke it off
             seconds REAL NOT NULL DEFAULT 0,
+            prompt INTEGER,              -- tokens of its last attempt; NULL: unknown
+            completion INTEGER,
+            cached INTEGER,
             size INTEGER NOT NULL DEFAULT 0  -- bytes of its events
         )
         """,
-        "CREATE INDEX runs_began ON runs (began)",
+        "CREATE INDEX runs_began ON runs (began, status, size)",
+        "CREATE INDEX runs_day ON runs (day)",
         """
         CREATE TABLE events (
             run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,

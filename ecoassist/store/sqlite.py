@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from ecoassist.types import Answer, Entry, Example, Solution
 
-from .database import Database
+from .database import Database, plain
 from .migrations import SOLUTIONS
 from .similarity import GATE, cosine, features, same
 
@@ -68,7 +68,7 @@ class SqliteStore:
         with self._database.transaction(write=True) as connection:
             row = connection.execute(
                 "INSERT INTO solutions (same, query, solution) VALUES (?, ?, ?) RETURNING id",
-                (_plain(same(solution.query)), _plain(solution.query), json.dumps(asdict(solution))),
+                (plain(same(solution.query)), plain(solution.query), json.dumps(asdict(solution))),
             ).fetchone()
         return int(row[0])
 
@@ -128,7 +128,7 @@ class SqliteStore:
 
 def _words(query: str) -> list[str]:
     """The question's distinct words, quoted, so that nothing in them is query syntax."""
-    return [f'"{word}"' for word in dict.fromkeys(re.findall(r"\w+", _plain(query).lower()))][:MOST_WORDS]
+    return [f'"{word}"' for word in dict.fromkeys(re.findall(r"\w+", plain(query).lower()))][:MOST_WORDS]
 
 
 def _rarest(connection: sqlite3.Connection, words: list[str]) -> list[str]:
@@ -138,11 +138,6 @@ def _rarest(connection: sqlite3.Connection, words: list[str]) -> list[str]:
     count = "SELECT count(*) FROM words WHERE words MATCH ?"
     ranked = sorted((connection.execute(count, (word,)).fetchone()[0], word) for word in words)
     return [word for number, word in ranked if number][:RARE]
-
-
-def _plain(text: str) -> str:
-    """Without what SQLite cannot hold: lone surrogates, and NUL, after which its tokenizer reads nothing."""
-    return text.replace("\x00", " ").encode("utf-8", "replace").decode("utf-8")
 
 
 def _storable(*values: str | int) -> bool:
