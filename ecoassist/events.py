@@ -21,6 +21,8 @@ from .types import Attempt, CellResult, Example, Outcome, Question, Reply, Verdi
 
 HOLD_OUT = "hold-out"
 """In Started: the question is answered by the strongest tier alone, at random, so that savings can be measured."""
+CHOSEN = "you chose it"
+"""In Started: the person named the tier that begins."""
 
 # ── durable ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

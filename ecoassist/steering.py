@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 
 from .engine import Tier
 from .errors import UsageFault
-from .events import HOLD_OUT
+from .events import CHOSEN, HOLD_OUT
 from .types import Outcome
 
-CHOSEN = "you chose it"
 STUCK = "it solved an earlier question of this conversation"
 
 

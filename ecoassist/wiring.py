@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from . import prompts
@@ -20,23 +20,23 @@ from .clock import Clock
 from .config import Config, TierConfig
 from .desk import WARNING, Desk
 from .engine import Engine, Tier
-from .errors import NoModel, UsageFault
+from .errors import EnvironmentFault, NoModel, UsageFault
+from .events import CHOSEN
 from .models.choose import Choice, Declared, choose
 from .outbox import FolderOutbox
 from .ports import Judge, Model
 from .reach import missing_keys
+from .recording import Recording
 from .redactor import Redactor
-from .sandboxes import Sandboxes
+from .sandboxes import Sandboxes, in_bytes
 from .session import Session
 from .starting import StartingKernel
-from .steering import CHOSEN, Steering, place_of
-from .store.database import Database
-from .store.migrations import LEDGER
-from .store.money import Money
+from .steering import Steering, place_of
 from .types import Api, Attachment, Price
 
 if TYPE_CHECKING:
     from .models.openai import OpenAIModel
+    from .store.ledger import SqliteLedger
     from .store.sqlite import SqliteStore
 
 UNKEPT = "files that code makes are not kept: the question is private; --files-dir DIR keeps them"
@@ -77,7 +77,7 @@ def open_session(
     for trouble in config.keys.troubles if missing_keys(config) else ():  # else nobody needed the keyring
         desk.notice(f"{WARNING}{trouble}")
     store, redactor = store_of(config), redactor_of(config)
-    database = Database(config.data / "ledger.db", LEDGER)
+    ledger = ledger_of(config)
     kernel = StartingKernel(boxes.start, boxes.prepare)
     session: Session | None = None
 
@@ -90,8 +90,9 @@ def open_session(
             session.apis = (*session.apis, Api(host, host))  # later questions are told of it
 
     def begin(run: str) -> None:
-        budget.open(run)
-        outbox.begin(run, UNKEPT if session and session.private and not keep_files else "")
+        unkept = session is not None and session.private
+        budget.open("" if unkept or not config.runs.keep else run)
+        outbox.begin(run, UNKEPT if unkept and not keep_files else "")
         boxes.begin(run)
         boxes.grants.begin()
         asking.begin()
@@ -103,7 +104,7 @@ def open_session(
         config.budget.tokens,
         session_usd=config.budget.session,
         day_usd=config.budget.day,
-        ledger=Money(database),
+        ledger=ledger,
         notice=desk.notice,
     )
     try:
@@ -149,12 +150,14 @@ def open_session(
             ),
             private=private,
             keeps=config.runs.keep,
+            recording=Recording(ledger if config.runs.keep else None),
         )
+        _forget(ledger, config)
         yield session
     finally:
         (session or kernel).close()
         store.close()
-        database.close()
+        ledger.close()
 
 
 def _alone(tier: str | None, strong: bool, names: Sequence[str]) -> int | None:
@@ -256,6 +259,18 @@ def store_of(config: Config) -> SqliteStore:
     from .store.sqlite import SqliteStore
 
     return SqliteStore(config.data / "solutions.db", config.solutions.gate, config.solutions.demonstrations)
+
+
+def ledger_of(config: Config) -> SqliteLedger:
+    from .store.ledger import SqliteLedger
+
+    return SqliteLedger(config.data / "ledger.db")
+
+
+def _forget(ledger: SqliteLedger, config: Config) -> None:
+    """Runs that are too old, or too many. A ledger that cannot be used is spoken of by whoever needs it."""
+    with suppress(EnvironmentFault):
+        ledger.retain(config.runs.days, in_bytes(config.runs.size))
 
 
 def now() -> str:

@@ -8,8 +8,8 @@ import pytest
 
 from ecoassist.engine import Tier
 from ecoassist.errors import UsageFault
-from ecoassist.events import HOLD_OUT
-from ecoassist.steering import CHOSEN, STUCK, Steering
+from ecoassist.events import CHOSEN, HOLD_OUT
+from ecoassist.steering import STUCK, Steering
 from ecoassist.testing import ScriptedModel
 from ecoassist.types import Attempt, End, Outcome, Status, Verdict
 

@@ -17,7 +17,7 @@ import typer
 
 from ecoassist import __version__
 
-from . import api, ask, chat, demo, doctor, kernel, sandbox, solutions
+from . import api, ask, chat, demo, doctor, kernel, sandbox, solutions, why
 from .common import TERMINATED, redacted
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app.command()(ask.ask)
 app.command()(chat.chat)
 app.command()(doctor.doctor)
 app.command()(demo.demo)
+app.command()(why.why)
 app.add_typer(api.app, name="api")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(solutions.app, name="solutions")

@@ -63,7 +63,7 @@ def result(
         "version": VERSION,
         "status": status(outcome, error, ended),
         "answer": outcome.answer.text if outcome and outcome.answer else None,
-        "value": _value(outcome.answer.value) if outcome and outcome.answer else None,
+        "value": finite(outcome.answer.value) if outcome and outcome.answer else None,
         "error": _error(error) if error else None,
         "verdict": _verdict(outcome.verdict) if outcome else None,
         "tier": outcome.tier if outcome else None,
@@ -86,7 +86,7 @@ def dumps(record: dict[str, JSON]) -> str:
     return escaped(json.dumps(record, ensure_ascii=False, allow_nan=False))
 
 
-def _value(value: JSON) -> JSON:
+def finite(value: JSON) -> JSON:
     """None for what JSON cannot express: NaN and the infinities."""
     try:
         json.dumps(value, allow_nan=False)
