@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .errors import BudgetSpent, EnvironmentFault
+from .errors import BudgetSpent, EnvironmentFault, Locked
 from .events import Notice, Stream, Tick
 from .ports import Reservations
 from .purse import fitted, least
@@ -67,14 +67,20 @@ class Day:
             self._trouble(error)
 
     def _waited(self, ledger: Reservations, call: Call) -> Stream[tuple[Call, int | None]]:
-        until: float | None = None
+        until, said = self.clock() + PATIENCE, False
         while True:
-            late = until is not None and self.clock() >= until
-            worst = self._of_today(ledger, call, late)
-            if (id := ledger.reserve(worst, self.cap)) is not None:
-                return worst, id
-            if until is None:
-                until = self.clock() + PATIENCE
+            late = self.clock() >= until
+            worst, held = self._of_today(ledger, call, late), False
+            try:
+                id = ledger.reserve(worst, self.cap)
+                if id is not None:
+                    return worst, id
+                held = True
+            except Locked:
+                if late:
+                    raise
+            if held and not said:
+                said = True
                 yield Notice(f"the day's budget is held by calls of other questions: waiting {PATIENCE:.0f} s at most")
             for _ in range(TICKS):
                 yield Tick()

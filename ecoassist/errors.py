@@ -5,6 +5,7 @@ EcoassistError              has a message and a remedy, both for the person
 ├── EnvironmentFault        exit 3: something around the question is broken
 │   ├── NoModel             no usable model endpoint
 │   ├── NoSandbox           no container engine, no image, or the sandbox died
+│   ├── Locked              another process keeps a file of ours to itself
 │   └── ProviderError       a model endpoint failed
 └── BudgetSpent             exit 4: the next call could cost more than is left
 
@@ -38,6 +39,10 @@ class NoModel(EnvironmentFault):
 
 class NoSandbox(EnvironmentFault):
     kind = "sandbox"
+
+
+class Locked(EnvironmentFault):
+    kind = "locked"
 
 
 class ProviderError(EnvironmentFault):

@@ -81,6 +81,7 @@ class Reservations(Protocol):
     def reserve(self, worst: Call, cap: float | None) -> int | None:
         """Holds what a call may cost at worst; None: it does not fit, beside those, into the day's `cap` of dollars.
 
+        Raises Locked at once where it may succeed a moment later.
         A call whose price is unknown always fits, as any does where `cap` is None.
         """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -212,6 +213,33 @@ def test_without_a_cap_of_the_day_calls_are_put_down_all_the_same(money: Money) 
     budget = Budget(None, 0, ledger=money)
     run(metered(budget, Reply("x", usage=Usage(5, 2))).reply(HELLO, 20))
     assert money.day() == (7.0, 0.0)
+
+
+def test_a_ledger_that_another_process_has_locked_is_tried_again_with_ticks(
+    money: Money, budget: Budget, time: Time, tmp_path: Path
+) -> None:
+    money.day()
+    with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        time.plans[2.0] = lambda: other.execute("ROLLBACK")
+        heard: list[Event] = []
+        run(metered(budget, Reply("x", usage=Usage(5, 2))).reply(HELLO, 20), heard.append)
+    assert 2.0 <= time.now < 3.0
+    assert not [event for event in heard if isinstance(event, Notice)], "it takes only a moment"
+    assert len([event for event in heard if isinstance(event, Tick)]) >= 40
+    assert money.day() == (7.0, 0.0)
+
+
+def test_a_ledger_that_stays_locked_is_a_broken_one(money: Money, time: Time, tmp_path: Path) -> None:
+    told: list[str] = []
+    budget = Budget(None, 0, day_usd=9.0, ledger=money, notice=told.append, clock=time.clock, sleep=time.sleep)
+    money.day()
+    with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert run(metered(budget, "x", price=Price(0.1, 0.1)).reply(HELLO, 20)).text == "x"
+    assert time.now == pytest.approx(PATIENCE, abs=0.5)
+    assert [text for text in told if "locked" in text] == told
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize("works", range(4))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ecoassist.errors import EnvironmentFault
+from ecoassist.errors import EnvironmentFault, Locked
 
 from .migrations import Schema, migrate
 
@@ -47,10 +47,14 @@ class Database:
         return _damaged(self.path, self.schema.name)
 
     @contextmanager
-    def transaction(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
-        """This thread's connection, within one transaction. Raises EnvironmentFault."""
+    def transaction(self, *, write: bool = False, patience: float = BUSY_SECONDS) -> Iterator[sqlite3.Connection]:
+        """This thread's connection, within one transaction. Raises EnvironmentFault.
+
+        Raises Locked after `patience` seconds, in which nobody is heard and nothing can be interrupted.
+        """
         with translated(self.path, self.schema.name):
             connection = self._open()
+            connection.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
             # a transaction that reads first and writes later fails where another process wrote in between
             connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             try:
@@ -77,6 +81,7 @@ class Database:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA secure_delete = ON")  # what a person removes is overwritten
             _write_ahead(connection)
+            connection.execute("PRAGMA synchronous = NORMAL")  # a kill loses nothing; a power cut the last moment
             migrate(connection, self.path, self.schema)
         except BaseException:
             connection.close()
@@ -134,8 +139,7 @@ def translated(path: Path, name: str) -> Iterator[None]:
             case sqlite3.SQLITE_FULL:
                 raise EnvironmentFault(f"the disk with {path} is full", "free some space") from error
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-                message = f"another process has locked {path} for {BUSY_SECONDS:.0f} s"
-                raise EnvironmentFault(message, "end that process, or try again") from error
+                raise Locked(f"another process has locked {path}", "end that process, or try again") from error
         if "no such module" in str(error):
             raise EnvironmentFault("this Python's SQLite has no FTS5", "use a Python whose SQLite has it") from error
         if "no such" in str(error):  # table or column

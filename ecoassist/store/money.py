@@ -11,10 +11,12 @@ from dataclasses import asdict
 from ecoassist.owners import dead, elsewhere, owner
 from ecoassist.types import Call, Price
 
-from .database import Database
+from .database import Database, plain
 
 TINY = 1e-9
 """Dollars that sums of fractions may be off by."""
+BUSY = 0.05
+"""Seconds that SQLite waits for the lock of a reservation. Whoever reserves waits longer, and can be stopped there."""
 LONGEST = datetime.timedelta(hours=1)
 """A call takes ten minutes at most: after so long an owner of which nothing can be told is taken for dead."""
 
@@ -53,7 +55,7 @@ class Money:
             return self._sums(connection)
 
     def reserve(self, worst: Call, cap: float | None) -> int | None:
-        with self._database.transaction(write=True) as connection:
+        with self._database.transaction(write=True, patience=BUSY) as connection:
             self._bury(connection)
             if cap is not None and worst.usd is not None:
                 left = max(0.0, cap - sum(self._sums(connection)))
@@ -92,16 +94,11 @@ class Money:
         names = (call.tier, call.model, call.purpose)
         figures = (call.prompt, call.completion, call.cached, call.usd, call.exact)
         head = (call.run, self._today, _utc(self._now()), self._owner, *names)
-        return (*map(_plain, head), *figures, _json(call.price), _json(call.strong))
+        return (*map(plain, head), *figures, _json(call.price), _json(call.strong))
 
 
 def _utc(time: datetime.datetime) -> str:
     return time.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _plain(text: str) -> str:
-    """Without lone surrogates, which SQLite cannot hold; an endpoint may name its model so."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _json(price: Price | None) -> str:

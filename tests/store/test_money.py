@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -172,16 +172,24 @@ SPENDER = """
 import sys
 from dataclasses import replace
 from pathlib import Path
+from ecoassist.errors import Locked
 from ecoassist.store.database import Database
 from ecoassist.store.migrations import LEDGER
 from ecoassist.store.money import Money
 from ecoassist.types import Call
 call = Call("cheap", "m", "answer", 10, 10, 0.01)
 money = Money(Database(Path(sys.argv[1]), LEDGER))
+def reserve():
+    while True:
+        try:
+            return money.reserve(call, 0.5)
+        except Locked:
+            pass
+money.day()
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(int(sys.argv[2])):
-    id = money.reserve(call, 0.5)
+    id = reserve()
     if id is not None and number % 2:
         money.settle(id, replace(call, usd=0.004, exact=True))
     elif id is not None:
@@ -192,21 +200,19 @@ for number in range(int(sys.argv[2])):
 @pytest.mark.parametrize("processes", [2, 8])
 def test_processes_share_a_day_without_a_race(processes: int, path: Path) -> None:
     command = [sys.executable, "-c", SPENDER, str(path), str(240 // processes)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    running = [subprocess.Popen(command, text=True, **pipes) for _ in range(processes)]  # type: ignore[call-overload]
-    for process in running:
-        assert process.stdout.readline() == "ready\n"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     most = 0.0
-    for process in running:
-        process.stdin.write("\n")
-        process.stdin.flush()
-    with closing(Database(path, LEDGER)) as database:
+    with closing(Database(path, LEDGER)) as database, ExitStack() as running:
         money = Money(database)
-        while any(process.poll() is None for process in running):
+        started = [running.enter_context(subprocess.Popen(command, **pipes)) for _ in range(processes)]  # type: ignore[call-overload]
+        for process in started:
+            assert process.stdout.readline() == "ready\n"
+        for process in started:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        while any(process.poll() is None for process in started):
             most = max(most, sum(money.day()))
-        for process in running:
-            process.communicate()
-            assert process.returncode == 0
+        assert [process.returncode for process in started] == [0] * processes
         spent, held = money.day()
     assert held == 0
     assert 0.49 < spent <= 0.5 + 1e-9, "all of it could be spent, and no more"
