@@ -166,7 +166,7 @@ def _answer(text: str) -> Answer | Malformed:
     rest = "\n".join(part for part in (before.strip(), after.strip()) if part)
     if not rest and not raw:
         return Malformed("the answer is empty")
-    return Answer(rest or (value if isinstance(value, str) and value else raw), value if raw else None)
+    return Answer(rest or (value if isinstance(value, str) and value else raw), value if raw else None, raw == "null")
 
 
 def _unquoted(text: str) -> str:

@@ -5,7 +5,7 @@ Times are seconds, sizes are bytes, money is US dollars, tokens are the endpoint
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
@@ -309,6 +309,8 @@ class Answer:
     """For the person; the ANSWER line is taken out."""
     value: JSON = None
     """Machine-readable; None: the reply stated none."""
+    none: bool = field(default=False, compare=False)
+    """It said that there is none, in so many words: ANSWER: null."""
 
 
 @dataclass(frozen=True, slots=True)
