@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, V
 
 from . import catalogue
 from .errors import UsageFault
-from .keys import FILE, PROVIDERS, Keys
+from .keys import FILE, PROVIDERS, Keys, key_of_host
 from .types import Reach
 
 
@@ -211,7 +211,7 @@ class Config(_Section):
         if tier.base_url is None or tier.base_url.rstrip("/") == ours:
             return PROVIDERS["api.openai.com"]
         host = re.match(r"https?://([^/:]+)", tier.base_url)
-        return PROVIDERS.get(host[1].lower()) if host else None
+        return key_of_host(host[1].lower()) if host else None
 
 
 FOREIGN = frozenset({"file", "data", "added", "environ", "keys"})

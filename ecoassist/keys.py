@@ -33,19 +33,30 @@ MOST = 1 << 20
 """Bytes of the file."""
 PROVIDERS = {
     "api.openai.com": "OPENAI_API_KEY",
-    "api.deepseek.com": "DEEPSEEK_API_KEY",
-    "api.groq.com": "GROQ_API_KEY",
+    "api.anthropic.com": "ANTHROPIC_API_KEY",
+    "generativelanguage.googleapis.com": "GEMINI_API_KEY",
     "api.mistral.ai": "MISTRAL_API_KEY",
+    "api.deepseek.com": "DEEPSEEK_API_KEY",
     "openrouter.ai": "OPENROUTER_API_KEY",
+    "api.groq.com": "GROQ_API_KEY",
 }
 """Hosts of the model endpoints that are known by name, and the variables of their keys."""
-MODEL_KEYS = tuple(PROVIDERS.values())
+AZURE = (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
+"""How the hosts of Azure's resources end."""
+AZURE_KEY = "AZURE_OPENAI_API_KEY"
+MODEL_KEYS = (*PROVIDERS.values(), "GOOGLE_API_KEY", AZURE_KEY)
+"""All variables with keys of model endpoints; Gemini's may stand in Google's as well."""
 
 Source = Literal["environment", "file", "keyring"]
 Store = Literal["file", "keyring"]
 LookUp: TypeAlias = Callable[[str], "str | None"]
 _T = TypeVar("_T")
 _REMEDY_KEYRING = "put the key into the environment, or into the file: ecoassist api key NAME"
+
+
+def key_of_host(host: str) -> str | None:
+    """The variable of the key of a model endpoint; None: not known."""
+    return PROVIDERS.get(host) or (AZURE_KEY if host.endswith(AZURE) else None)
 
 
 class Keys(Mapping[str, str]):

@@ -21,8 +21,8 @@ from ecoassist.config import Config, load
 from ecoassist.demo.endpoint import Endpoint
 from ecoassist.errors import EnvironmentFault, NoModel, UsageFault
 from ecoassist.events import Notice, Stream, Tick
-from ecoassist.keys import FILE, PROVIDERS, Keys, in_keyring, put, read, remove
-from ecoassist.models.choose import DEFAULTS
+from ecoassist.keys import AZURE_KEY, FILE, MODEL_KEYS, PROVIDERS, Keys, in_keyring, put, read, remove
+from ecoassist.models.providers import DEFAULTS
 from ecoassist.play import play
 from ecoassist.reach import missing_keys, policy_of
 from ecoassist.sandboxes import box_settings
@@ -154,7 +154,8 @@ def test_declared_are_the_variables_of_apis_and_of_models(
 
 
 def test_the_key_of_every_known_provider_may_be_asked_of_the_keyring() -> None:
-    assert {urlsplit(one.base_url).hostname: one.key_name for one in DEFAULTS} == PROVIDERS
+    assert {urlsplit(one.base_url).hostname: one.key_names[0] for one in DEFAULTS} == PROVIDERS
+    assert {name for one in DEFAULTS for name in one.key_names} | {AZURE_KEY} == set(MODEL_KEYS)
 
 
 def test_iteration_goes_over_the_declared_keys_that_are_set_and_shows_no_value(tmp_path: Path, added: Path) -> None:

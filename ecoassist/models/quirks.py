@@ -16,6 +16,8 @@ import threading
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from ecoassist.keys import AZURE
+
 LIMITS = ("max_completion_tokens", "max_tokens")
 NAMED = {
     "stream_options": r"stream_options|include_usage",
@@ -27,7 +29,6 @@ NAMED = {
     "stream": r"\bstream\b(?! ?options)",
 }
 """What can be refused and how an error message names it; the first that was sent and is named is meant."""
-AZURE = (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
 
 
 class Quirks:
