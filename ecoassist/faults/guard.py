@@ -14,7 +14,7 @@ _SAME: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://\S++"), "U"),
     (re.compile(r"(?<!\w)'[^'\n]*+'|\"[^\"\n]*+\"|`[^`\n]*+`"), "Q"),
     (re.compile(r"(?:\b[A-Za-z]:)?(?<![\w.])[\w.~-]{0,80}(?:[/\\][\w.~@%+=,-]*+)+"), "P"),
-    (re.compile(r"\b0x[0-9a-f]++\b|\b(?=[0-9a-f-]*+[0-9])[0-9a-f]{6,}+(?:-[0-9a-f]{2,}+)*+\b", re.I), "N"),
+    (re.compile(r"\b0x[0-9a-f]++\b|\b(?=[a-f-]*+[0-9])[0-9a-f]{6,}+(?:-[0-9a-f]{2,}+)*+\b", re.I), "N"),
     (
         re.compile(r"\b(?:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*+\b", re.I),
         "N",
