@@ -60,10 +60,14 @@ class TierConfig(_Section):
 
 class JudgeConfig(_Section):
     model: str = "strong"
-    """A tier's name, "strong" (the last tier), "person" or "none"."""
+    """A tier's name, "strong" (the last tier), "person" or "none"; with `tier`, a model's name."""
+    tier: str | None = None
+    """The tier at whose endpoint `model` is asked, where it is a model of its own."""
+    price: PriceConfig | None = None
+    """Of that model."""
     chain: tuple[Literal["checks", "agreement", "model", "person"], ...] | None = None
-    """The steps of a verdict, in order; the first that knows decides. None: all, but in a chat with somebody there the
-    person in place of the model."""
+    """The steps of a verdict, in order; the first that knows decides. Checks come first whether they are named or not.
+    None: all of them, but in a chat with somebody there the person in place of the model."""
 
 
 class BudgetConfig(_Section):

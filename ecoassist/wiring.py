@@ -24,7 +24,7 @@ from .errors import EnvironmentFault, NoModel, UsageFault
 from .events import CHOSEN
 from .models.choose import Choice, Declared, choose
 from .outbox import FolderOutbox
-from .ports import Judge, Model
+from .ports import Model
 from .reach import missing_keys
 from .recording import Recording
 from .redactor import Redactor
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .models.openai import OpenAIModel
     from .store.ledger import SqliteLedger
     from .store.sqlite import SqliteStore
+    from .verdict.judge import Chain, Step
 
 UNKEPT = "files that code makes are not kept: the question is private; --files-dir DIR keeps them"
 UNASKED = "nobody is at a terminal to be asked"
@@ -109,11 +110,12 @@ def open_session(
     )
     try:
         models = Models(budget, redactor, price_of(choices[-1]))
+        judge = models.judge(config, choices, chat=chat, person=person or asks, recorded=not unsafe_local)
         engine = Engine(
             tiers=models.tiers(choices),
             kernel=asking,
             store=CleanStore(store, redactor),
-            judge=models.judge(config, choices, person=person, recorded=not unsafe_local),
+            judge=judge,
             system=prompts.system_text(packages=boxes.packages, network=network, seconds=config.sandbox.cell_seconds),
             ready=kernel.ready,
             spending=lambda: (budget.spending, budget.judging),
@@ -137,7 +139,7 @@ def open_session(
             network=boxes.reach,
             begin_attempt=boxes.begin_attempt,
             clock=clock,
-            judged=judge_choice(config, choices) is not None or (person and config.judge.model != "none"),
+            judged=bool(judge.model or judge.person or any(choice.samples > 1 for choice in choices[:-1])),
             confined=not unsafe_local,
             redactor=redactor,
             steering=Steering(
@@ -195,15 +197,38 @@ def price_of(choice: Choice) -> Price | None:
 
 
 def judge_choice(config: Config, choices: Sequence[Choice]) -> Choice | None:
-    """The model that judges; None: the person or nobody does. Raises UsageFault for a name that is no tier."""
-    name = config.judge.model
+    """The model that judges; None: none does. Raises UsageFault for a name that is no tier, NoModel for a model of its
+    own that cannot be used."""
+    name, tier = config.judge.model, config.judge.tier
+    by_name = {choice.name: choice for choice in choices}
+    if tier is not None:
+        if tier not in by_name:
+            raise UsageFault(f"judge.tier: {tier!r} is not a tier", f"write one of: {', '.join(by_name)}")
+        there, cost = by_name[tier], config.judge.price
+        price = Price(cost.input, cost.output, cost.cached) if cost else None
+        own = Declared("judge", name, there.base_url, there.key_name or None, price=price)
+        return choose((own,), config.environ, keys=config.keys)[0]
     if name in ("person", "none"):
         return None
-    by_name = {choice.name: choice for choice in choices}
     if name not in by_name and name != "strong":
         known = ", ".join([*by_name, "strong", "person", "none"])
-        raise UsageFault(f"judge.model: {name!r} is not a tier", f"write one of: {known}")
+        remedy = f"write one of: {known}; or with judge.tier the name of a model at the endpoint of that tier"
+        raise UsageFault(f"judge.model: {name!r} is not a tier", remedy)
     return by_name.get(name, choices[-1])
+
+
+def steps_of(config: Config, *, chat: bool, person: bool) -> tuple[Step, ...]:
+    """The chain of the verdict. `chat`: of a conversation; `person`: somebody is there.
+
+    Where none is configured: in a conversation the person judges what checks and agreement leave open; elsewhere a
+    model does, and the person only where it could not.
+    """
+    named = config.judge.chain
+    if named is None and config.judge.tier is None and config.judge.model in ("person", "none"):
+        named = ("agreement", "person") if config.judge.model == "person" else ("agreement",)
+    if named is not None:
+        return named
+    return ("agreement", "person") if chat and person else ("agreement", "model", "person")
 
 
 class Models:
@@ -219,14 +244,16 @@ class Models:
     def tiers(self, choices: Sequence[Choice]) -> tuple[Tier, ...]:
         return tuple(Tier(choice.name, self._metered(choice), choice.max_turns, choice.samples) for choice in choices)
 
-    def judge(self, config: Config, choices: Sequence[Choice], *, person: bool, recorded: bool = True) -> Judge:
-        """In a chat with somebody there, the person judges; else the configured model. `recorded`: as for Chain."""
+    def judge(
+        self, config: Config, choices: Sequence[Choice], *, chat: bool, person: bool, recorded: bool = True
+    ) -> Chain:
+        """The configured chain; `chat`, `person`: as for `steps_of`; `recorded`: as for Chain."""
         from .verdict.judge import SCHEMA, Chain
 
+        steps = steps_of(config, chat=chat, person=person)
         choice = judge_choice(config, choices)
-        if person and config.judge.model != "none":
-            return Chain(person=True, recorded=recorded)
-        return Chain(self._metered(choice, SCHEMA) if choice else None, recorded=recorded)
+        model = self._metered(choice, SCHEMA) if choice and "model" in steps else None
+        return Chain(model, person and "person" in steps, steps, recorded=recorded)
 
     def _metered(self, choice: Choice, schema: dict[str, object] | None = None) -> Model:
         """CleanModel(Retrying(Metered(endpoint))): each request is reserved for and settled by itself, retries too."""

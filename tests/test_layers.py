@@ -41,7 +41,7 @@ HEAVY = {
     "prompt_toolkit": {"cli.chat"},
     "genai_prices": {"models.prices"},
     "keyring": {"keys"},
-    "pydantic": {"config", "verdict", "apis"},
+    "pydantic": {"config", "apis"},
     "openapi_pydantic": {"apis"},
     "yaml": {"apis"},
 }

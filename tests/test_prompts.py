@@ -10,7 +10,6 @@ from ecoassist.prompts import (
     PACKAGES,
     clip,
     data,
-    evidence,
     messages,
     observation,
     question,
@@ -33,6 +32,7 @@ from ecoassist.types import (
     Task,
     Turn,
 )
+from ecoassist.verdict.evidence import evidence
 
 SYSTEM = system_text()
 TURN = Turn(Reply("```python\nprint(4)\n```"), "print(4)", CellResult("ok", "4\n"))
@@ -145,7 +145,7 @@ def test_long_output_is_told_with_the_call_that_reads_on() -> None:
         observation(Turn(Reply(""), "c", result))
     )
     assert "To read on" not in observation(Turn(Reply(""), "c", replace(result, whole="")))
-    assert "To read on" not in evidence(Task("q"), Attempt("t", (Turn(Reply(""), "c", result),), "answered"))[1].text
+    assert "To read on" not in evidence(Task("q"), [Attempt("t", (Turn(Reply(""), "c", result),), "answered")])[1].text
 
 
 def test_after_a_stop_the_surviving_variables_are_told_unless_all_are_gone() -> None:
@@ -162,7 +162,7 @@ def test_after_a_stop_the_surviving_variables_are_told_unless_all_are_gone() -> 
 def test_the_judge_hears_of_saved_files_and_its_evidence_stays_bounded() -> None:
     files = tuple(Saved("p", "n" * 900, "image/png", 1) for _ in range(100))
     turn = Turn(Reply(""), "c" * 9_000, CellResult("ok", "t" * 9_000, "v" * 9_000, files=files))
-    text = evidence(Task("q"), Attempt("t", (turn,) * 20, "answered"))[1].text
+    text = evidence(Task("q"), [Attempt("t", (turn,) * 20, "answered")])[1].text
     assert "Saved for the person" in text
     assert len(text) < 25_000
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,8 @@ from ecoassist.prompts import CLOSED, NETWORK, OPEN
 from ecoassist.reach import apis_of, missing_keys, policy_of
 from ecoassist.sandboxes import Sandboxes
 from ecoassist.types import Attachment, Place, Price
-from ecoassist.wiring import choices_of, judge_choice, now, open_session, price_of
+from ecoassist.verdict.judge import Chain
+from ecoassist.wiring import choices_of, judge_choice, now, open_session, price_of, steps_of
 
 WEATHER = """
 [apis.weather]
@@ -121,6 +123,65 @@ def test_the_last_tier_judges_unless_another_is_named(tmp_path: Path) -> None:
             assert (named.model if named else None) == model
         with pytest.raises(UsageFault, match="'nobody' is not a tier"):
             judge_choice(config(tmp_path, '[judge]\nmodel = "nobody"\n'), choices)
+
+
+def test_a_model_of_its_own_judges_at_the_endpoint_of_a_tier(tmp_path: Path) -> None:
+    with Endpoint({"small": [Scripted("")], "big": [Scripted("")], "fair": [Scripted("")]}) as endpoint:
+        named = tiers(endpoint.url) + '[judge]\nmodel = "fair"\ntier = "cheap"\nprice = { input = 3, output = 4 }\n'
+        settings = config(tmp_path, named)
+        choices = choices_of(settings)
+        judge = judge_choice(settings, choices)
+        assert judge is not None
+        assert (judge.model, judge.base_url, price_of(judge)) == ("fair", endpoint.url, Price(3, 4))
+        assert [choice.model for choice in choices] == ["small", "big"]
+        with pytest.raises(NoModel, match="does not serve 'fare'"):
+            judge_choice(config(tmp_path, named.replace('"fair"', '"fare"')), choices)
+        with pytest.raises(UsageFault, match=r"judge\.tier: 'chepa' is not a tier"):
+            judge_choice(config(tmp_path, named.replace('tier = "cheap"', 'tier = "chepa"')), choices)
+
+
+@pytest.mark.parametrize(
+    ("judge", "chat", "person", "steps"),
+    [
+        ("", False, False, ("agreement", "model", "person")),
+        ("", False, True, ("agreement", "model", "person")),
+        ("", True, True, ("agreement", "person")),
+        ("", True, False, ("agreement", "model", "person")),
+        ('model = "cheap"', True, True, ("agreement", "person")),
+        ('model = "person"', False, True, ("agreement", "person")),
+        ('model = "none"', True, True, ("agreement",)),
+        ('chain = ["checks", "model"]', True, True, ("checks", "model")),
+        ("chain = []", False, True, ()),
+    ],
+)
+def test_the_chain_is_the_configured_one_else_in_a_conversation_the_person_judges(
+    judge: str, chat: bool, person: bool, steps: tuple[str, ...], tmp_path: Path
+) -> None:
+    assert steps_of(config(tmp_path, f"[judge]\n{judge}\n"), chat=chat, person=person) == steps
+
+
+@pytest.mark.parametrize(
+    ("judge", "options", "who"),
+    [
+        ("", {}, (True, False)),
+        ("", {"asks": True}, (True, True)),
+        ("", {"chat": True, "person": True}, (False, True)),
+        ('model = "none"', {"chat": True, "person": True}, (False, False)),
+        ('model = "person"', {"asks": True}, (False, True)),
+        ('model = "person"', {}, (False, False)),
+        ('chain = ["model"]', {"chat": True, "person": True}, (True, False)),
+    ],
+)
+def test_a_session_knows_whether_anybody_judges(
+    judge: str, options: dict[str, Any], who: tuple[bool, bool], tmp_path: Path
+) -> None:
+    with Endpoint({"small": [Scripted("")], "big": [Scripted("")]}) as endpoint:
+        settings = config(tmp_path, tiers(endpoint.url) + f"[judge]\n{judge}\n")
+        with open_session(settings, unsafe_local=True, **options) as session:
+            chain = session.engine.judge
+            assert isinstance(chain, Chain)
+            assert (chain.model is not None, chain.person) == who
+            assert session.judged is any(who)
 
 
 def test_two_tiers_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def _models(config: Config) -> list[str]:
         lines.append(f"ok  {choice.name}: {choice.model} at {choice.base_url} ({cost})")
         lines.append(f"      {choice.why}")
     if judge := judge_choice(config, choices):
-        alone = "; the only model judges its own answers" if len(choices) == 1 else ""
+        alone = "; the only model judges its own answers" if {c.model for c in choices} == {judge.model} else ""
         lines.append(f"ok  judge: {judge.model}{alone}")
     else:
         lines.append(f"    judge: {config.judge.model}")

@@ -102,7 +102,14 @@ def _error(error: Exception) -> dict[str, JSON]:
 
 
 def _verdict(verdict: Verdict) -> dict[str, JSON]:
-    return {"solved": verdict.solved, "by": verdict.by, "reason": verdict.reason}
+    return {
+        "solved": verdict.solved,
+        "by": verdict.by,
+        "reason": verdict.reason,
+        "evidence": verdict.evidence or None,
+        "judge": verdict.judge or None,
+        "own": verdict.own,
+    }
 
 
 def _attempt(attempt: Attempt) -> dict[str, JSON]:

@@ -22,6 +22,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """Hosts whose name `ecoassist api add` takes for that of an API as well."""
 OUTSIDE = "runs on this machine, outside any sandbox; it can read your files and your keys"
 """What to know of code under --unsafe-local."""
+OWN = " (the one that answered)"
+"""Of a model that judges its own answer."""
 MARK: dict[bool | None, str] = {True: "✓", False: "✗", None: "?"}
 CELL: dict[CellStatus, str] = {
     "ok": "",
@@ -114,8 +116,12 @@ def recalled(examples: Sequence[Example]) -> str:
 
 
 def judged(verdict: Verdict, step: str = "") -> str:
-    by, reason = one_line(step or verdict.by), one_line(verdict.reason)
-    return f"{MARK[verdict.solved]} {by}: {reason}" if reason else f"{MARK[verdict.solved]} {by}"
+    """What a verdict says. `step`: of the chain; told in full, with the words that it rests on."""
+    by = one_line(step or verdict.by) + (OWN if verdict.own else "")
+    said = [one_line(verdict.reason)] if verdict.reason else []
+    if step and verdict.evidence:
+        said.append(f'it rests on "{shortened(one_line(verdict.evidence), 120)}"')
+    return f"{MARK[verdict.solved]} {by}: {'; '.join(said)}" if said else f"{MARK[verdict.solved]} {by}"
 
 
 def begins(why: str) -> str:

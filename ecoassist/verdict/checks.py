@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ecoassist import cards
-from ecoassist.types import Api, Attempt, Task, Verdict
+from ecoassist.types import Api, Attempt, End, Task, Verdict
 
 BY = "checks"
 NOTHING = "nothing speaks against it"
 UNREAD = "a file belongs to the question and no code read it"
+ENDED: dict[End, str] = {
+    "no_progress": "the same failure three times",
+    "needs_person": "only you can help",
+    "refusal": "the model would not do it",
+    "provider": "the model endpoint failed",
+}
 
 
-def check(task: Task, attempt: Attempt, *, recorded: bool = True) -> Verdict:
-    """A no where the execution itself speaks against the answer, else could-not-judge.
+def check(task: Task, attempts: Sequence[Attempt], *, recorded: bool = True) -> Verdict:
+    """A no where the execution of any of the attempts speaks against its answer, else could-not-judge.
 
-    `recorded`: a gate saw what the cells asked of the network.
+    `recorded`: a gate saw what the cells asked of the network. A reason other than NOTHING is a suspicion.
     """
-    if attempt.end != "answered" or attempt.answer is None:
-        return Verdict(False, BY, _ended(attempt))
-    if not attempt.answer.text.strip():
-        return Verdict(False, BY, "the answer is empty")
+    verdicts = [check_one(task, attempt, recorded=recorded) for attempt in attempts]
+    spoken = [verdict for verdict in verdicts if verdict.solved is False]
+    suspicions = [verdict for verdict in verdicts if verdict.reason != NOTHING]
+    return (spoken or suspicions or verdicts)[0]
+
+
+def check_one(task: Task, attempt: Attempt, *, recorded: bool = True) -> Verdict:
+    """The same of one attempt."""
+    if (answered := check_end(attempt)).solved is False:
+        return answered
     results = attempt.results
     if results and results[-1].status != "ok":
         return Verdict(False, BY, f"the last cell ended with {results[-1].status}")
@@ -28,6 +42,18 @@ def check(task: Task, attempt: Attempt, *, recorded: bool = True) -> Verdict:
         return Verdict(None, BY, NOTHING) if results else Verdict(False, BY, UNREAD)
     for api in cards.demanded(task.query, task.apis)[:1]:
         return _of_calls(api, attempt) if recorded or not results else Verdict(None, BY, NOTHING)
+    return Verdict(None, BY, NOTHING)
+
+
+def check_end(attempt: Attempt) -> Verdict:
+    """A no where there is no answer at all: no step of any chain may call that solved.
+
+    Where only the person can help, a stronger model cannot: then the no does not escalate.
+    """
+    if attempt.end != "answered" or attempt.answer is None:
+        return Verdict(False, BY, _ended(attempt), escalate=attempt.end != "needs_person")
+    if not attempt.answer.text.strip():
+        return Verdict(False, BY, "the answer is empty")
     return Verdict(None, BY, NOTHING)
 
 
@@ -45,13 +71,11 @@ def _of_calls(api: Api, attempt: Attempt) -> Verdict:
 
 
 def _ended(attempt: Attempt) -> str:
-    """Why there is no answer, with the last failure where there is one."""
-    words = {
-        "turn_limit": f"no answer after {len(attempt.turns)} turns",
-        "no_progress": "the same failure three times",
-        "refusal": "the model would not do it",
-        "provider": "the model endpoint failed",
-    }.get(attempt.end, attempt.end)
+    """Why there is no answer, with the last failure where there is one; with the remedy where the person has it."""
+    words = ENDED.get(attempt.end, attempt.end)
+    if attempt.end == "turn_limit":
+        words = f"no answer after {len(attempt.turns)} turns"
     faults = [turn.fault for turn in attempt.turns if turn.fault]
     detail = attempt.why or (f"{faults[-1].kind}: {faults[-1].detail}" if faults else "")
-    return f"{words} ({detail[:160]})" if detail else words
+    room = 400 if attempt.end == "needs_person" else 160
+    return f"{words} ({detail[:room]})" if detail else words

@@ -1,68 +1,111 @@
-"""The verdict chain: checks, then the person or a model. Each step is a Checked event; the first that knows decides."""
+"""The verdict chain: checks, agreement, a model, the person. A Checked event for each; the first that knows decides.
+
+Only a judge's own words are read as its verdict, and only the person's own answer as the person's: what data, code or
+the answer itself say about being right is evidence at most (`reading.py`).
+"""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from ecoassist import prompts
 from ecoassist.errors import BudgetSpent, ProviderError
 from ecoassist.events import Checked, Notice, Stream, ask, quiet
 from ecoassist.ports import Model
+from ecoassist.prompts import clip, data
 from ecoassist.types import Attempt, Message, Question, Task, Verdict
 
+from .agreement import agree
 from .checks import NOTHING, check
+from .evidence import before_answer, evidence
+from .reading import Judgement, quoted, read
+from .traces import untraced, written
 
-
-class Judgement(BaseModel):
-    """What a judging model must reply."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
-
-    solved: bool
-    reason: str = ""
-
-
+Step = Literal["checks", "agreement", "model", "person"]
+STEPS: tuple[Step, ...] = ("checks", "agreement", "model", "person")
+"""In order of cost."""
 SCHEMA = {
     "type": "object",
-    "properties": {"solved": {"type": "boolean"}, "reason": {"type": "string"}},
-    "required": ["solved", "reason"],
+    "properties": {
+        "evidence": {"type": "string", "description": "the words of the output that it rests on, copied"},
+        "reason": {"type": "string"},
+        "solved": {"type": "boolean"},
+    },
+    "required": ["evidence", "reason", "solved"],
     "additionalProperties": False,
 }
-"""The JSON Schema of a Judgement, for endpoints that honour one."""
+"""The JSON Schema of a judgement, for endpoints that honour one. What it rests on comes before what it decides."""
 LIMIT = 1_500
 """Tokens a judgement may take. It is short, but reasoning models count their thoughts too."""
 CHOICES = ("yes", "no", "escalate")
+INTERRUPTED = Verdict(None, "model", "interrupted")
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Judges by `model`, by the person, or by checks alone where neither is given."""
+    """Judges by the checks and then by `steps`, passing over those that nobody is there for."""
 
     model: Model | None = None
     person: bool = False
-    """Ask the person in place of a model."""
+    """Somebody is there to be asked."""
+    steps: Sequence[Step] = STEPS
     limit: int = LIMIT
     recorded: bool = True
     """A gate saw what the cells asked of the network, which is then evidence."""
 
     def judge(self, task: Task, attempts: Sequence[Attempt]) -> Stream[Verdict]:
-        attempt = attempts[-1]
-        verdict = check(task, attempt, recorded=self.recorded)
-        yield Checked("checks", verdict)
-        if verdict.solved is None and self.person:
-            verdict = yield from _person(attempt)
-            yield Checked("person", verdict)
-        elif verdict.solved is None and self.model:
-            remark = "" if verdict.reason == NOTHING else verdict.reason
-            messages = prompts.evidence(task, attempt, recorded=self.recorded, remark=remark)
-            verdict = yield from _model(self.model, messages, self.limit)
-            yield Checked("model", verdict)
+        checked = verdict = check(task, attempts, recorded=self.recorded)
+        yield Checked("checks", checked)
+        steps = [step for step in self.steps if self._applies(step, attempts)] if checked.solved is None else []
+        for step in steps:
+            verdict = yield from self._step(step, task, attempts, checked)
+            yield Checked(step, verdict)
+            doubted = _too_easy(verdict, checked) and step != steps[-1]
+            if verdict == INTERRUPTED or (verdict.solved is not None and not doubted):
+                break
         return verdict
+
+    def _applies(self, step: Step, attempts: Sequence[Attempt]) -> bool:
+        match step:
+            case "agreement":
+                return len(attempts) > 1
+            case "model":
+                return self.model is not None
+            case "person":
+                return self.person
+            case "checks":  # they always come first
+                return False
+
+    def _step(self, step: Step, task: Task, attempts: Sequence[Attempt], checked: Verdict) -> Stream[Verdict]:
+        """One step; `checked`: what the checks said."""
+        match step:
+            case "agreement":
+                return agree(task, *attempts[-2:])
+            case "person":
+                return (yield from _person(attempts[-1]))
+        assert self.model is not None  # it applies
+        remarks = _remarks(task, attempts[-1], checked)
+        messages = evidence(task, attempts, recorded=self.recorded, remarks=remarks)
+        verdict = yield from _model(self.model, messages, attempts[-1], self.limit)
+        own = self.model.name in {attempt.model for attempt in attempts}
+        return replace(verdict, judge=self.model.name, own=own) if verdict != INTERRUPTED else verdict
+
+
+def _too_easy(verdict: Verdict, checked: Verdict) -> bool:
+    """Whether attempts agree on what no code fetched though the question seems to need it: who believes, agrees."""
+    return verdict.by == "agreement" and verdict.solved is True and checked.reason not in (NOTHING, "")
+
+
+def _remarks(task: Task, attempt: Attempt, checked: Verdict) -> list[str]:
+    """What the host noticed, for the judge. Words of the answer stand between data marks here too."""
+    remarks = [f"{checked.reason}."] if checked.reason not in (NOTHING, "") else []
+    if missing := untraced(task, attempt):
+        remarks.append(f"of the answer, this stands in no output that is known:\n{data(', '.join(missing))}")
+    if stated := written(task, attempt):
+        remarks.append(f"of the answer, this is written in the code itself:\n{data(', '.join(stated))}")
+    return remarks
 
 
 def _person(attempt: Attempt) -> Stream[Verdict]:
@@ -79,9 +122,10 @@ def _person(attempt: Attempt) -> Stream[Verdict]:
             return Verdict(None, "person", "no answer")
 
 
-def _model(model: Model, evidence: Sequence[Message], limit: int) -> Stream[Verdict]:
-    """One try, and one more where the first was not the JSON asked for."""
-    messages = list(evidence)
+def _model(model: Model, shown: Sequence[Message], attempt: Attempt, limit: int) -> Stream[Verdict]:
+    """One try, and one more where there was no clear verdict in the first."""
+    messages = list(shown)
+    answer = attempt.answer.text if attempt.answer else ""
     for last in (False, True):
         try:
             reply = yield from quiet(model.reply(messages, limit))
@@ -89,20 +133,16 @@ def _model(model: Model, evidence: Sequence[Message], limit: int) -> Stream[Verd
             yield Notice(f"could not judge: {error}", "warning")
             return Verdict(None, "model", f"could not judge: {error}")
         if reply.finish == "interrupted":
-            return Verdict(None, "model", "interrupted")
-        if judgement := parse(reply.text):
-            return Verdict(judgement.solved, "model", judgement.reason[:300])
+            return INTERRUPTED
+        if judgement := read(reply.text, shown[1].text, answer):
+            return _verdict(judgement, before_answer(shown))
         if not last:
-            messages += [Message("assistant", reply.text or "-"), Message("user", prompts.JUDGE_RETRY)]
+            said = clip(reply.text, 2_000) or "-"
+            messages += [Message("assistant", said), Message("user", prompts.JUDGE_RETRY)]
     return Verdict(None, "model", "could not judge: the judge did not reply as asked")
 
 
-def parse(text: str) -> Judgement | None:
-    """The judgement in `text`: the last JSON object that is one. None: there is none."""
-    for start in reversed([match.start() for match in re.finditer(r"\{", text[-8_000:])]):
-        try:
-            body, _ = json.JSONDecoder().raw_decode(text[-8_000:], start)
-            return Judgement.model_validate(body)
-        except (ValueError, ValidationError):
-            continue
-    return None
+def _verdict(judgement: Judgement, shown: str) -> Verdict:
+    """What a judge says it rests on is told only where it was shown that."""
+    evidence = judgement.evidence[:300] if quoted(judgement.evidence, shown) else ""
+    return Verdict(judgement.solved, "model", judgement.reason[:300], evidence=evidence)

@@ -109,7 +109,14 @@ def test_the_object_of_a_solved_question(solved: list[Event]) -> None:
         "answer": "Tomorrow in Oslo: 3 °C on average, light rain.",
         "value": 3,
         "error": None,
-        "verdict": {"solved": True, "by": "model", "reason": "the value is in the output"},
+        "verdict": {
+            "solved": True,
+            "by": "model",
+            "reason": "the value is in the output",
+            "evidence": None,
+            "judge": None,
+            "own": False,
+        },
         "tier": "cheap",
         "attempts": [
             {
@@ -193,3 +200,9 @@ def test_the_line_holds_nothing_that_a_terminal_would_obey(solved: list[Event]) 
     line = dumps(result(replace(finished(solved), answer=Answer(hostile, hostile))))
     assert line.isprintable()
     assert json.loads(line)["answer"] == json.loads(line)["value"] == hostile
+
+
+def test_the_object_says_which_model_judged_on_what_and_that_it_had_answered_itself(solved: list[Event]) -> None:
+    verdict = Verdict(True, "model", "r", evidence="42 mm", judge="small", own=True)
+    told = json.loads(dumps(result(replace(finished(solved), verdict=verdict))))["verdict"]
+    assert (told["evidence"], told["judge"], told["own"]) == ("42 mm", "small", True)
