@@ -53,6 +53,8 @@ class RunCost:
     """Of its last attempt; None: unknown, or there was none."""
     strong: Price | None
     """Of the strongest tier at that time; None: unknown."""
+    dear: bool = False
+    """It was answered at that price from the first call on: there was nothing to save."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,12 @@ class Total:
     usd: float
     unknown: int
     exact: bool
+    judged: int
+    """The calls of these that judged."""
     judging: float
-    """The part of `usd` that judging took."""
+    """The part of `usd` that they took."""
     judging_unknown: int
+    """Those of them whose price is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +151,7 @@ def total(name: str, used: Sequence[Used]) -> Total:
         sum(one.usd for one in used),
         sum(one.unknown for one in used),
         all(one.exact for one in used),
+        sum(one.calls for one in judging),
         sum(one.usd for one in judging),
         sum(one.unknown for one in judging),
     )

@@ -17,7 +17,7 @@ import typer
 
 from ecoassist import __version__
 
-from . import api, ask, chat, demo, doctor, kernel, sandbox, solutions, why
+from . import api, ask, chat, demo, doctor, kernel, runs, sandbox, solutions, usage, why
 from .common import TERMINATED, redacted
 
 app = typer.Typer(
@@ -32,10 +32,12 @@ app.command()(ask.ask)
 app.command()(chat.chat)
 app.command()(doctor.doctor)
 app.command()(demo.demo)
+app.command()(usage.usage)
 app.command()(why.why)
 app.add_typer(api.app, name="api")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(solutions.app, name="solutions")
+app.add_typer(runs.app, name="runs")
 app.add_typer(kernel.app, name="kernel")
 
 GONE = 141

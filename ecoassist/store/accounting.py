@@ -21,7 +21,8 @@ _USED = """
 """
 _COSTS = """
     SELECT runs.status, runs.tier, runs.why, runs.prompt, runs.completion, runs.cached,
-           count(calls.id), total(calls.usd), sum(calls.usd IS NULL), min(calls.exact), max(calls.strong)
+           count(calls.id), total(calls.usd), sum(calls.usd IS NULL), min(calls.exact), max(calls.strong),
+           total(calls.purpose = 'answer' AND calls.price != calls.strong) = 0
     FROM runs LEFT JOIN calls ON calls.run = runs.id
     WHERE runs.day >= ? AND runs.status NOT IN ('running', 'lost') GROUP BY runs.id
 """
@@ -74,10 +75,10 @@ class Accounting:
         return replace(call, exact=bool(call.exact), price=self._price(price), strong=self._price(strong))
 
     def _cost(self, row: tuple[Any, ...]) -> RunCost:
-        status, tier, why, prompt, completion, cached, calls, usd, unknown, exact, strong = row
+        status, tier, why, prompt, completion, cached, calls, usd, unknown, exact, strong, dear = row
         price = self._price(strong) if strong else None
         tokens = Usage(prompt, completion, cached) if prompt is not None else None
-        return RunCost(status, tier, why, None if unknown or not calls else usd, bool(exact), tokens, price)
+        return RunCost(status, tier, why, None if unknown or not calls else usd, bool(exact), tokens, price, bool(dear))
 
     def _price(self, text: str) -> Price | None:
         try:
