@@ -282,7 +282,8 @@ def decode(line: str) -> Event:
     Raises ValueError for anything else.
     """
     body = json.loads(line)
-    kind = {cls.__name__: cls for cls in typing.get_args(Event)}.get(body.pop("event", None))
+    name = body.pop("event", None) if isinstance(body, dict) else None
+    kind = {cls.__name__: cls for cls in typing.get_args(Event)}.get(name)
     if kind is None:
         raise ValueError(f"not an event: {line[:80]}")
     event: Event = _build(kind, body)

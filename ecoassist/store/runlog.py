@@ -17,6 +17,8 @@ from .database import Database, plain
 SURROGATE = re.compile("[\ud800-\udfff]")
 MOST_FORGOTTEN = 200
 """Runs that are forgotten at one time, so that a start takes no longer for an old ledger."""
+PATIENCE = 3.0
+"""Seconds that a run waits for a locked ledger, once: it is not kept then."""
 LONGEST = datetime.timedelta(days=1)
 """A run that did not end by then has been lost."""
 
@@ -50,7 +52,7 @@ class RunLog:
         if isinstance(event, Finished):  # the attempts are in the events before it
             event = Finished(replace(event.outcome, attempts=()))
         line = SURROGATE.sub(_escaped, encode(event))
-        with self._database.transaction(write=True) as connection:
+        with self._database.transaction(write=True, patience=PATIENCE) as connection:
             connection.execute(
                 """
                 INSERT INTO events (run, number, at, event)
@@ -141,7 +143,7 @@ class RunLog:
             return connection.execute(query, values).fetchall()
 
     def _change(self, statement: str, *values: str | float | None) -> None:
-        with self._database.transaction(write=True) as connection:
+        with self._database.transaction(write=True, patience=PATIENCE) as connection:
             connection.execute(statement, values)
 
 
