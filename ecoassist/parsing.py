@@ -6,34 +6,61 @@ is tolerant; what it decides where the protocol is silent:
 
 - Blocks of one reply are one cell. A block that repeats an earlier one of the same reply counts once.
 - Whatever imitates the output of a block ("Output:", a fenced block that is neither python nor shell) ends the action:
-  blocks after it were written against an invented result. Text after the last block is dropped for the same reason.
+  blocks after it were written against an invented result. Text after the last block is dropped for the same reason,
+  and so is everything from another speaker's turn on.
 - A fence tagged as python is code even if it does not parse, so that the model sees the SyntaxError. An untagged fence
   is code if it parses to something that acts; a fence tagged otherwise only if it is unmistakably Python.
-- A fence ends where its content first parses, so a fence inside a docstring does not cut it.
+- A fence ends where its content first parses, so a fence inside a docstring does not cut it. One that is never closed
+  ends before the first line of prose, or the mark of another kind, up to which it parses.
 - A reply that asks for a shell, or calls a tool in JSON without any code, is Malformed unless it states an ANSWER.
+
+What models write is collected in tests/parsing/corpus.txt.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Sequence
 
-from .blocks import ANSWER, Segment, action, called, decoded, is_python, segments, unwrapped
+from .blocks import ANSWER, Segment, action, segments, unfenced, unwrapped
+from .calls import NO_TOOLS, call_of, call_within
+from .mending import mended
 from .programs import evidence
-from .types import JSON, Answer, Code, Malformed
+from .stated import answer, in_one_form, line_of
+from .tags import without_tag
+from .types import Answer, Code, Malformed
 
-_IMPORT_LINE = re.compile(r"^(?:import \w|from [\w.]+ import )", re.M)
-_THINK_OPEN = re.compile(r"^[ \t]*<(?:think|thinking|thought|reasoning)>", re.I | re.M)
-_THINK_CLOSE = re.compile(r"</(?:think|thinking|thought|reasoning)>", re.I)
-_THINK_ORPHAN = re.compile(
-    r"^[ \t]*</(?:think|thinking|thought|reasoning)>|</(?:think|thinking|thought|reasoning)>[ \t]*$", re.I | re.M
+_IMPORT_LINE = re.compile(r"^(?:import [\w.]+(?: as \w+)?(?:,|[ \t]*(?:#.*)?$)|from [\w.]+ import )", re.M)
+_CODE_LINE = re.compile(
+    r"^[ \t]*(?:import \w|from [\w.]+ import |print\(|def \w+\(|\w+(?:, \w+)* = .*[(\[]|#[^#\n]*$)", re.M
 )
-_ACTION_START = re.compile(r"^[ \t]*(?:`{3}|~{3}|<tool_call>|<execute|\**ANSWER\b)", re.M)
+_ACTION_INPUT = re.compile(
+    r"^[ \t*]*(?:(?:action|tool)[ _]input|(?:action|tool)[ \t*]*:[^\n]*\n[ \t*]*input)[ \t*]*:[ \t*]*", re.M | re.I
+)
+_RULES = re.compile(r"\A-{3,}\n|\n-{3,}\Z")
+_OBSERVATION = re.compile(r"^[ \t*]*Observation:", re.M | re.I)
+_ROLE = re.compile(
+    r"\s*(?:<\|im_start\|>assistant|<\|start_header_id\|>assistant<\|end_header_id\|>|<start_of_turn>model|assistant:)",
+    re.I,
+)
+_NEXT_TURN = re.compile(
+    r"(?:^|(?<=\|>)|(?<=</s>)|(?<=_turn>))[ \t]*(?:<\|im_start\|>(?!assistant)|<\|start_header_id\|>(?!assistant)"
+    r"|<start_of_turn>user|<\|(?:user|observation)\|>|\[INST\])",
+    re.M,
+)
 _SPECIAL = re.compile(
-    r"(?:<\|(?:im_end|eot_id|eom_id|end|return|call|endoftext|end_of_text)\|>|<end_(?:code|action)>|</s>)[ \t]*$", re.M
+    r"(?:<\|(?:im_end|eot_id|eom_id|end|return|call|endoftext|end_of_text|tool_call_end|action_end)\|>"
+    r"|<\|action_start\|>(?=<\|)|<end_(?:code|action|of_turn)>|</s>|<eos>|<｜[\w▁]{1,40}｜>)+[ \t]*(?:$|(?=<\|))",
+    re.M,
 )
+_REASONING = r"(?:\w{1,20}:)?(?:think|thinking|thought|reasoning|reflection|scratchpad)>"
+_THINK_OPEN = re.compile(rf"^[ \t]*<{_REASONING}", re.I | re.M)
+_THINK_CLOSE = re.compile(rf"</{_REASONING}", re.I)
+_THINK_ORPHAN = re.compile(rf"^[ \t]*</{_REASONING}|</{_REASONING}[ \t]*$", re.I | re.M)
+_THINK_SPELT = re.compile(r"\[(/?)THINK\]|◁(/?)think▷|<\|(?:begin|(end))_of_thought\|>")
+_ACTION_START = re.compile(r"^[ \t]*(?:`{3}|~{3}|<tool_call>|<execute|\**ANSWER\b)", re.M)
+_LOST_FINAL = "assistantfinal"
+"""What is left of harmony's channels where a server drops their tokens."""
 
 
 def parse(text: str) -> Code | Answer | Malformed:
@@ -42,41 +69,54 @@ def parse(text: str) -> Code | Answer | Malformed:
     `Answer.value` is what a last line `ANSWER: <JSON value>` holds: the decoded value, or the stripped text where that
     is no JSON. The line is taken out of `Answer.text`, unless the text is nothing else; then the text is the value.
     """
-    text = _SPECIAL.sub("", _plain(text))
+    text = _SPECIAL.sub("", _own_turn(_plain(text)))
     if not text.strip():
         return Malformed("the reply is empty")
     text = _without_reasoning(text).strip("\n")
     if not text.strip():
         return Malformed("the reply holds nothing but reasoning")
-    call = called(decoded(text)) if text.lstrip()[0] in "{[" else None
+    call = call_of(text)
     if call:
         return Code(unwrapped(call))
     cut = tuple(segments(text))
     code = action(cut)
     if code:
         return Code(code)
-    if call is None:
-        call = _call_in_prose("\n".join(segment.body for segment in cut if segment.kind == "prose"))
+    prose = "\n".join(segment.body for segment in cut if segment.kind == "prose")
+    call = next((one for one in (call, _action_input(prose), call_within(prose)) if one is not None), None)
     if call:
         return Code(unwrapped(call))
     if all(segment.kind == "prose" for segment in cut) and (bare := _bare(text)):
         return Code(bare)
-    if _answer_line(text.split("\n")) is None:
+    text = in_one_form(text)
+    if line_of(text.split("\n")) is None:
         why = _why_malformed(cut, text, tool_call=call == "")
         if why:
             return Malformed(why)
-    return _answer(text)
+    return answer(text)
 
 
 def _plain(text: str) -> str:
     """One kind of newline; nothing that could not be stored or sent as UTF-8."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").removeprefix("\ufeff")
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _own_turn(text: str) -> str:
+    """What the model itself says: without the mark of its role, and before the turn of anybody else."""
+    role = _ROLE.match(text)
+    text = text[role.end() :] if role else text
+    following = _NEXT_TURN.search(text, 1)
+    return text[: following.start()] if following else text
 
 
 def _without_reasoning(text: str) -> str:
     """Without <think> parts. Before a closing tag alone stands reasoning too: its opening tag was in the prompt."""
     if "<|message|>" in text:  # harmony: the last channel's message
         text = text[text.rindex("<|message|>") + len("<|message|>") :]
+    elif text.startswith("analysis") and _LOST_FINAL in text:
+        text = text[text.rindex(_LOST_FINAL) + len(_LOST_FINAL) :]
+    text = _THINK_SPELT.sub(lambda tag: "</think>" if any(tag.groups()) else "<think>", text)
     orphan = _THINK_ORPHAN.search(text)
     first = _THINK_OPEN.search(text)
     position = orphan.end() if orphan and not (first and first.start() < orphan.start()) else 0
@@ -85,8 +125,8 @@ def _without_reasoning(text: str) -> str:
         kept.append(text[position : opening.start()])
         closing = _THINK_CLOSE.search(text, opening.end())
         if not closing:  # never closed: it lasts until something that is not reasoning
-            action = _ACTION_START.search(text, opening.end())
-            position = action.start() if action else len(text)
+            begun = _ACTION_START.search(text, opening.end())
+            position = begun.start() if begun else len(text)
             break
         position = closing.end()
     return "".join(kept) + text[position:]
@@ -97,7 +137,7 @@ def _why_malformed(cut: Sequence[Segment], text: str, *, tool_call: bool) -> str
     if "broken" in kinds:
         return next(segment.body for segment in cut if segment.kind == "broken")
     if tool_call:
-        return "there are no tools to call: write python in a ```python block"
+        return NO_TOOLS
     if "shell" in kinds:
         return "only python runs: write python in a ```python block, and commands for the reader in a ```text block"
     if not any(segment.body.strip() or segment.kind != "prose" for segment in cut):
@@ -107,88 +147,25 @@ def _why_malformed(cut: Sequence[Segment], text: str, *, tool_call: bool) -> str
     return ""
 
 
-def _call_in_prose(text: str) -> str | None:
-    """A tool call as JSON that starts a line within prose."""
-    found = None
-    for start in [match.start() for match, _ in zip(re.finditer(r"^[{\[]", text, re.M), range(4), strict=False)]:
-        call = called(decoded(text[start:]))
-        if call:
-            return call
-        found = call if found is None else found
-    return found
+def _action_input(prose: str) -> str | None:
+    """The code that an "Action Input:" holds, bare or as a call; empty where it holds none."""
+    begun = _ACTION_INPUT.search(prose)
+    if not begun:
+        return None
+    end = _OBSERVATION.search(prose, begun.end())
+    said = prose[begun.end() : end.start() if end else len(prose)]
+    meant = mended(said.strip())
+    return call_of(said) or (meant if meant and evidence(meant) else "")
 
 
 def _bare(text: str) -> str | None:
-    """Code without any fence: the whole reply, or all of it from a first import on."""
-    body = text.strip().strip("`").strip()
-    first, _, rest = body.partition("\n")
-    body = rest if is_python(first.strip().lower()) else body
-    if evidence(body) == 2 and not ANSWER.fullmatch(body):
-        return body
-    start = _IMPORT_LINE.search(body)
-    return body[start.start() :] if start and evidence(body[start.start() :]) == 2 else None
-
-
-# ── the answer ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _answer_line(lines: Sequence[str]) -> int | None:
-    """The last line that says ANSWER; in lower case only the last line of all counts."""
-    last = True
-    for index in range(len(lines) - 1, -1, -1):
-        if not lines[index].strip("`~ \t"):
-            continue
-        found = ANSWER.fullmatch(lines[index])
-        if found and (found[1] == "ANSWER" or last):
-            return index
-        last = False
+    """Code without any fence: the whole reply, or all of it from a line on that could be its first."""
+    body = without_tag(_RULES.sub("", text.strip()).strip("`").strip())
+    meant = mended(body)
+    if meant and evidence(meant) == 2 and not ANSWER.fullmatch(body):
+        return meant.strip("\n")
+    for start, _ in zip(_CODE_LINE.finditer(body), range(3), strict=False):
+        meant = mended(unfenced(body[start.start() :]))
+        if meant and evidence(meant) == 2:
+            return meant.strip("\n")
     return None
-
-
-def _answer(text: str) -> Answer | Malformed:
-    lines = text.strip().split("\n")
-    index = _answer_line(lines)
-    if index is None:
-        return Answer("\n".join(lines))
-    found = ANSWER.fullmatch(lines[index])
-    stated = found[2] if found else ""
-    before, after = "\n".join(lines[:index]).rstrip(), "\n".join(lines[index + 1 :])
-    raw = _unquoted(stated + "\n" + after)
-    value, is_json = _value(raw)
-    if not is_json and stated.strip("*` \t"):
-        raw, after = _unquoted(stated), after if after.strip("`~ \t\n") else ""
-        value, is_json = _value(raw)
-    else:
-        after = ""
-    fences = [at for at, line in enumerate(lines[:index]) if line.lstrip().startswith(("```", "~~~"))]
-    if len(fences) % 2 and fences[-1] == before.count("\n"):  # the line stood in a fence of its own
-        before = "\n".join(lines[: fences[-1]])
-    rest = "\n".join(part for part in (before.strip(), after.strip()) if part)
-    if not rest and not raw:
-        return Malformed("the answer is empty")
-    return Answer(rest or (value if isinstance(value, str) and value else raw), value if raw else None, raw == "null")
-
-
-def _unquoted(text: str) -> str:
-    """Without the marks and the fence around a value."""
-    text = re.sub(r"\A\s*`{3,}\w*\n|\n\s*`{3,}\s*\Z", "", text)
-    return text.strip().strip("`").strip("*").strip("`").strip()
-
-
-def _value(raw: str) -> tuple[JSON, bool]:
-    """(value, whether it was JSON). JSON as the standard has it: no NaN, no infinity, no lone surrogate."""
-    try:
-        value: JSON = json.loads(raw, parse_constant=_refused, parse_float=_finite)
-        json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        return raw, False
-    return value, True
-
-
-def _refused(text: str) -> float:
-    raise ValueError(text)
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    return number if math.isfinite(number) else _refused(text)

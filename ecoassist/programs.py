@@ -13,7 +13,9 @@ from typing import Literal
 _MAGIC = re.compile(r"^([ \t]*)[!%].*$", re.M)
 _FUTURE = re.compile(r"^from __future__ import .*\n?", re.M)
 _PROMPTED = re.compile(r"(?:>>>|\.\.\.)(?: |$)|In \[\d+\]: ")
-_TYPOGRAPHY = str.maketrans({"\u00a0": " ", "\u200b": None, "\ufeff": None, "“": '"', "”": '"', "‘": "'", "’": "'"})
+_TYPOGRAPHY = str.maketrans(
+    {"\u00a0": " ", "\u200b": None, "\ufeff": None, "“": '"', "”": '"', "‘": "'", "’": "'", "−": "-"}
+)
 _quiet = threading.Lock()  # catch_warnings replaces the process's filters: two threads must not interleave
 
 

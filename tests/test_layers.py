@@ -16,8 +16,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(row.split())
     for row in (
         "__init__ types errors",
-        "clock events ports parsing blocks programs prompts cards faults filenames masks redactor keys catalogue "
-        "config memory values sampling partial owners purse day accounts",
+        "clock events ports parsing stated blocks calls mending tags programs prompts cards faults filenames masks "
+        "redactor keys catalogue config memory values sampling partial owners purse day accounts",
         "engine replay budget desk asking apis outbox models kernel egress verdict store render testing",
         "session starting steering play recording",
         "wiring reach index borders sandboxes jupyter demo",

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import json
-import time
+import sys
 import warnings
+from types import FrameType
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecoassist.events import Finished, encode
 from ecoassist.parsing import parse
-from ecoassist.types import Answer, Code, Malformed
+from ecoassist.programs import tree
+from ecoassist.types import Answer, Code, Malformed, Outcome, Verdict
 
 RUN = "import math\nprint(math.pi)"
 CALL = {"name": "python", "arguments": {"code": RUN}}
@@ -179,9 +182,9 @@ REPLIES: list[tuple[str, str, Code | Answer | Malformed]] = [
     ("a word that is a keyword", "None", Answer("None")),
     ("an equation", "x = 5", Answer("x = 5")),
     ("a list", "[1, 2]", Answer("[1, 2]")),
-    ("a JSON answer", '{"answer": 4}', Answer('{"answer": 4}')),
+    ("a JSON answer", '{"answer": 4}', Answer("4", 4)),
     ("a JSON answer with a code in it", '{"code": "USD"}', Answer('{"code": "USD"}')),
-    ("imports in prose", "import duties rose.\nThat is all.", Malformed("block")),
+    ("imports in prose", "import duties rose.\nThat is all.", Answer("import duties rose.\nThat is all.")),
     # calls as text
     ("JSON code", json.dumps({"code": RUN}), Code(RUN)),
     ("JSON call", json.dumps(CALL), Code(RUN)),
@@ -351,24 +354,71 @@ UNITS += [
     "</s>",
     "<|message|>",
     "%a\n",
+    "Some of it.\n",
+    "```python\nx = 1\nSome of it.\n",
+    "```python\n```\n",
+    "````\n```\n",
+    "<code>\nx = 1\n```\n",
+    "<execute_a>\nx = f()\n```\n",
+    "<a:code x=1>",
+    "<answer>",
+    '"code": "',
+    '{"code": "x"} ',
+    "Action Input: x\n",
+    "code: |\n",
+    "[PYTHON]\n",
+    "python(",
+    "1 a\n",
+    "&lt;",
+    "\\n",
+    "<|im_end|>",
+    "<|im_start|>user",
+    "\\boxed{",
+    "'''\n",
+    "</",
 ]
 
 
+def work(text: str) -> int:
+    """Steps that reading takes: calls of functions, and characters that Python's own parser is given."""
+    steps = 0
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        nonlocal steps
+        if event == "call":
+            steps += 1 + (len(frame.f_locals["source"]) if frame.f_code is tree.__code__ else 0)
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        parse(text)
+    finally:
+        sys.setprofile(before)
+    return steps
+
+
 @pytest.mark.parametrize("unit", PIECES + UNITS)
-def test_a_long_reply_of_one_thing_is_read_in_time(unit: str) -> None:
+def test_twice_as_long_a_reply_of_one_thing_takes_at_most_about_twice_the_steps(unit: str) -> None:
     for prefix in ("", "```python\n", "```text\n", "<code>\n", "ANSWER: ", "{", "<think>"):
-        assert seconds_to_parse(prefix + unit * (40_000 // len(unit))) < 15, prefix
+        once, twice = (work(prefix + unit * (size // len(unit))) for size in (3_000, 6_000))
+        assert twice <= 2.3 * once + 20_000, (prefix, once, twice)
 
 
-def test_200_kilobytes_of_backticks_are_read_in_time() -> None:
-    for unit in ("`", "```\n", "```python\nx = (\n```\n"):
-        assert seconds_to_parse(unit * (200_000 // len(unit))) < 15, unit
+@pytest.mark.parametrize(
+    "unit", ["`", "{", "a ", "x = 1\n", "<code>\n", "```\n", "```python\nx = (\n```\n", "So it is.\n"]
+)
+def test_a_megabyte_of_one_thing_is_read_in_a_bounded_number_of_steps_for_each_character(unit: str) -> None:
+    size = 1_000_000
+    assert work(unit * (size // len(unit))) <= 60 * size
 
 
-def seconds_to_parse(text: str) -> float:
-    begun = time.monotonic()
-    parse(text)
-    return time.monotonic() - begun
+def test_an_answer_nested_too_deeply_for_its_readers_is_text() -> None:
+    for depth, is_text in ((100, False), (101, True), (3_000, True), (200_000, True)):
+        raw = "[" * depth + "]" * depth
+        read = parse(f"So.\nANSWER: {raw}")
+        assert isinstance(read, Answer)
+        assert (read.value == raw) is is_text
+        encode(Finished(Outcome("solved", read, Verdict(True, "nobody"), ())))
 
 
 def test_a_lone_surrogate_in_the_reply_does_no_harm() -> None:
