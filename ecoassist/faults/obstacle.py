@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ecoassist import catalogue
-from ecoassist.types import NETWORK_OFF, Api, Attempt, Fault, Task, Turn, Verdict
+from ecoassist.types import API_OFF, NETWORK_OFF, Api, Attempt, Fault, Task, Turn, Verdict
 
 from .kinds import POLICY
 
@@ -51,11 +51,11 @@ def held(verdict: Verdict, attempts: Sequence[Attempt], task: Task) -> Verdict:
 
 def remedy(fault: Fault, apis: Sequence[Api] = ()) -> str:
     """What is in the way, and the command that removes it. `apis`: those that are enabled."""
-    said = " ".join(fault.detail.split())[:200]
-    if fault.detail.partition(": ")[2].startswith(NETWORK_OFF):
+    said, refused = _own_words(fault)
+    if refused.startswith(NETWORK_OFF):
         return f"{said}; ask again with: --network allowlist"
     if fault.kind == "auth":
-        if "ecoassist api " in said:
+        if refused.startswith(API_OFF):  # names its remedy itself
             return said
         key = next((api.variable.partition(",")[0] for api in apis if api.name == fault.target), "")
         return f"{said}; " + (
@@ -65,6 +65,16 @@ def remedy(fault: Fault, apis: Sequence[Api] = ()) -> str:
         return f"{said}; enable it: ecoassist api add {name}"
     fit = _NAME.fullmatch(fault.target)
     return f"{said}; open it, if you trust it: ecoassist api add {fault.target} --host {fault.target}" if fit else said
+
+
+def _own_words(fault: Fault) -> tuple[str, str]:
+    """The detail without what others say, and why the gate refused; empty where an API did.
+
+    An API that refuses a key must not name the remedy: "host answered 401: ..." ends with the code's own exception,
+    and that with words of the API.
+    """
+    head, _, rest = " ".join(fault.detail.split())[:200].partition(": ")
+    return (f"{head}: {rest}", rest) if rest and " " not in head else (head, "")
 
 
 def _left(turns: Sequence[Turn]) -> Fault | None:
