@@ -135,7 +135,11 @@ class Engine:
         return True
 
     def _attempts(self, tier: Tier, task: Task, later: bool, last: bool) -> Stream[list[Attempt]]:
-        """One attempt, or two ways that have to agree; never on the last tier, nor over variables of the person."""
+        """One attempt, or two ways that have to agree: the second in a kernel of its own, without a third to decide.
+
+        Never on the last tier, which nobody is asked after, nor where a new kernel would lose the person's variables.
+        The second is left out where the first has no value that it could agree with, and at the end of the money.
+        """
         alone = tier.samples < 2 or last or (self.keep_state and bool(task.variables))
         tried: list[Attempt] = []
         for way in (task.way,) if alone else sampling.ways(task):
@@ -143,7 +147,7 @@ class Engine:
             if fresh:
                 self.kernel.restart()
             tried.append((yield from self._attempt(tier, sampling.towards(task, way), fresh)))
-            if values.value_of(tried[-1].answer) is None:  # it could not agree with any other
+            if alone or self.short() or values.value_of(tried[-1].answer) is None:
                 break
         return tried
 

@@ -9,7 +9,7 @@ from . import programs
 from .errors import EnvironmentFault
 from .events import Notice, Stored, Stream
 from .ports import Store
-from .types import Example, Outcome, Solution, Task
+from .types import Attempt, Example, Outcome, Solution, Task
 
 
 def recall(store: Store, task: Task) -> Stream[tuple[Example, ...]]:
@@ -40,10 +40,17 @@ def remember(store: Store, task: Task, outcome: Outcome, portable: Callable[[str
 
 def keep(store: Store, task: Task, outcome: Outcome, portable: Callable[[str], str]) -> int | None:
     """Stores what answered `task` as a candidate. None: no program did. Raises EnvironmentFault."""
-    attempt = outcome.attempts[-1] if outcome.attempts else None
+    attempt = _solver(outcome)
     if attempt is None or not attempt.program or not attempt.answer:
         return None
     program = portable(programs.assemble(attempt.program))
     names, query = tuple(file.name for file in task.files), task.in_context
     made_by = (attempt.tier, attempt.model, attempt.hosts)
     return store.keep(Solution(query, program, attempt.answer, *made_by, names, attempt.apis))
+
+
+def _solver(outcome: Outcome) -> Attempt | None:
+    """The attempt whose program is worth keeping: the last, or of two that agreed the last one that ran any."""
+    last = outcome.attempts[-1:]
+    both = outcome.attempts[-2:] if outcome.verdict.by == "agreement" and outcome.verdict.solved else last
+    return next((attempt for attempt in reversed(both) if attempt.program), last[0] if last else None)

@@ -47,6 +47,7 @@ LAST_HINT = "This is your last turn: answer now, from what you have."
 SHORT_HINT = "The budget is nearly spent: answer now, with what is verified, and say what is missing."
 WAYS: dict[Way, str] = {
     "words": "Answer this one in words, without any code: think step by step, then the ANSWER line.",
+    "program": "Work this one out by a program: write the block, even where you think you know.",
     "plan": "First say in two or three sentences how you will find it and what may go wrong; then write the block.",
 }
 """What is asked of an attempt that is compared with another one."""

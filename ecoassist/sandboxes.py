@@ -125,8 +125,9 @@ class Sandboxes:
         return () if self.unsafe_local else self._docker.features()
 
     def begin(self, run: str) -> None:
-        """A question begins: what the one before it was answered is forgotten."""
+        """A question begins: what the one before it was answered is forgotten, and what was open for it alone."""
         self._run, self._cache = run, Cache()
+        self.grants.begin()
 
     def begin_attempt(self) -> None:
         """From now on code sees again what earlier attempts of the run were answered."""

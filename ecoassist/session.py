@@ -19,10 +19,12 @@ from .events import (
     AttemptStarted,
     CellFinished,
     CellStarted,
+    Checked,
     Event,
     RerunFinished,
     RerunStarted,
     Stream,
+    TierStarted,
     rest,
     through,
 )
@@ -31,7 +33,7 @@ from .recording import Recording
 from .redactor import Redactor
 from .starting import Standby, StartingKernel
 from .steering import Steering
-from .types import Access, Api, Attachment, CellResult, Entry, Exchange, Outcome, Spending, Task
+from .types import Access, Api, Attachment, Attempt, CellResult, Entry, Exchange, Outcome, Spending, Task
 
 MAX_NAMES = 40
 """Names of earlier variables that a prompt holds at most."""
@@ -104,6 +106,8 @@ class Session:
     """How many exchanges of `history` are from before it went private."""
     _own: dict[int | None, str] = field(default_factory=dict)
     """Candidates that this session stored, and the runs that they are from."""
+    _candidate: Attempt | None = None
+    """The last one with a program, until it is judged."""
     _standby: Standby = field(default_factory=Standby)
 
     def ask(self, query: str) -> Stream[Outcome]:
@@ -224,12 +228,21 @@ class Session:
         self.kernel.close()
 
     def _watch(self, event: Event) -> Stream[str | None]:
-        """While an answer is judged, the kernel boots in which its program would have to prove itself."""
-        if isinstance(event, AttemptStarted):
-            self.begin_attempt()
-        stored = self.judged and self.keeps and not self.private
-        if stored and isinstance(event, AttemptFinished) and event.attempt.answer and event.attempt.program:
-            self._standby.foresee(partial(self.boxes.start_readonly, event.attempt.hosts, self._run))
+        """While an answer is judged, the kernel boots in which its program would have to prove itself.
+
+        Not sooner: a second attempt may follow, whose program it would be.
+        """
+        match event:
+            case TierStarted():
+                self._candidate = None
+            case AttemptStarted():
+                self.begin_attempt()
+            case AttemptFinished(attempt) if attempt.answer and attempt.program:
+                self._candidate = attempt
+            case Checked(verdict=verdict) if self._candidate and verdict.solved is not False:
+                if self.judged and self.keeps and not self.private:
+                    self._standby.foresee(partial(self.boxes.start_readonly, self._candidate.hosts, self._run))
+                self._candidate = None
         return (yield event)
 
     def _task(self, query: str) -> Task:

@@ -33,8 +33,8 @@ RunStatus = Status | Literal["running", "lost", "error"]
 """Of a run on the ledger; lost: its process ended without a word, error: something around it was broken."""
 PlaceKind = Literal["query", "header", "bearer", "basic", "body"]
 Purpose = Literal["answer", "judge"]
-Way = Literal["direct", "words", "plan"]
-"""How an attempt goes about a question: as it likes, in words without code, or with a plan before the program."""
+Way = Literal["direct", "words", "program", "plan"]
+"""How an attempt goes about a question: as it likes, in words without code, by a program, or with a plan before one."""
 Reach = Literal["none", "allowlist", "open"]
 """What code may reach: nothing, the hosts of the enabled APIs and those on the list, or every public host."""
 NETWORK_OFF, API_OFF = "the network is off", "its API is off"

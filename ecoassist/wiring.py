@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from . import prompts
+from .advice import Advisor, Rung
 from .asking import AskingKernel
 from .borders import CleanModel, CleanStore, redactor_of
 from .budget import Budget, Metered
@@ -77,8 +78,7 @@ def open_session(
     boxes = Sandboxes(config, desk.notice, tuple(files), unsafe_local=unsafe_local, outbox=outbox, clock=clock)
     for trouble in config.keys.troubles if missing_keys(config) else ():  # else nobody needed the keyring
         desk.notice(f"{WARNING}{trouble}")
-    store, redactor = store_of(config), redactor_of(config)
-    ledger = ledger_of(config)
+    store, redactor, ledger = store_of(config), redactor_of(config), ledger_of(config)
     kernel = StartingKernel(boxes.start, boxes.prepare)
     session: Session | None = None
 
@@ -93,11 +93,12 @@ def open_session(
     def begin(run: str) -> None:
         unkept = session is not None and session.private
         budget.open("" if unkept or not config.runs.keep else run)
+        advisor.begin()
         outbox.begin(run, UNKEPT if unkept and not keep_files else "")
         boxes.begin(run)
-        boxes.grants.begin()
         asking.begin()
 
+    advisor = Advisor(rungs_of(choices), ledger.agreement, desk.notice)
     asking = AskingKernel(kernel, opened, "" if asks else UNASKED)
     network = prompts.ASKING if asks and boxes.network == prompts.CLOSED else boxes.network
     budget = Budget(
@@ -194,6 +195,12 @@ def price_of(choice: Choice) -> Price | None:
     from .models.prices import price_of as listed
 
     return listed(choice.model, choice.base_url)
+
+
+def rungs_of(choices: Sequence[Choice]) -> tuple[Rung, ...]:
+    """The tiers as advice sees them; prices are looked up only where one of them is tried in two ways."""
+    paired = any(choice.samples > 1 for choice in choices)
+    return tuple(Rung(choice.name, price_of(choice) if paired else None, choice.samples) for choice in choices)
 
 
 def judge_choice(config: Config, choices: Sequence[Choice]) -> Choice | None:

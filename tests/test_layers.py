@@ -17,7 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for row in (
         "__init__ types errors",
         "clock events ports parsing stated blocks calls mending tags programs prompts cards faults filenames masks "
-        "redactor keys catalogue config memory values sampling partial owners purse day accounts",
+        "redactor keys catalogue config memory values sampling partial advice owners purse day accounts",
         "engine replay budget desk asking apis outbox models kernel egress verdict store render testing",
         "session starting steering play recording",
         "wiring reach index borders sandboxes jupyter demo",

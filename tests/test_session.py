@@ -13,7 +13,7 @@ import pytest
 from ecoassist.desk import Desk
 from ecoassist.engine import Engine, Tier
 from ecoassist.errors import NoSandbox, ProviderError
-from ecoassist.events import LETTER, RERUN, Notice, Started, Stream, Tick, TierStarted
+from ecoassist.events import LETTER, RERUN, Checked, Notice, Started, Stream, Tick, TierStarted
 from ecoassist.play import Stop, play
 from ecoassist.ports import Kernel
 from ecoassist.session import Session
@@ -280,13 +280,14 @@ def test_notices_of_other_threads_come_into_the_stream() -> None:
 
 
 class Judging(FixedJudge):
-    """Thinks until `go`."""
+    """Thinks until `go`, once the checks had nothing to say."""
 
     def __init__(self, go: threading.Event, verdict: bool) -> None:
         super().__init__(verdict)
         self.go = go
 
     def judge(self, task: Task, attempts: Sequence[Attempt]) -> Stream[Verdict]:
+        yield Checked("checks", Verdict(None, "checks"))
         while not self.go.is_set():
             yield Tick()
         return (yield from super().judge(task, attempts))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import typer
@@ -14,6 +15,7 @@ from .common import ConfigOption, UnsafeLocal, header, load_config, redacted, re
 
 if TYPE_CHECKING:
     from ecoassist.config import Config
+    from ecoassist.models.choose import Choice
     from ecoassist.types import CellResult
 
 
@@ -70,6 +72,7 @@ def _models(config: Config) -> list[str]:
         cost = f"${price.input:g} in, ${price.output:g} out per million tokens" if price else "price unknown"
         lines.append(f"ok  {choice.name}: {choice.model} at {choice.base_url} ({cost})")
         lines.append(f"      {choice.why}")
+    lines += _advice(config, choices)
     if judge := judge_choice(config, choices):
         alone = "; the only model judges its own answers" if {c.model for c in choices} == {judge.model} else ""
         lines.append(f"ok  judge: {judge.model}{alone}")
@@ -77,6 +80,17 @@ def _models(config: Config) -> list[str]:
         lines.append(f"    judge: {config.judge.model}")
     cap = f"${config.budget.question:g} per question, {config.budget.tokens:,} tokens where a price is unknown"
     return [*lines, f"    budget: {cap}", f"    prices: {source()}"]
+
+
+def _advice(config: Config, choices: Sequence[Choice]) -> list[str]:
+    """What speaks against trying questions in two ways, where a tier does."""
+    from ecoassist.advice import Advisor
+    from ecoassist.wiring import ledger_of, rungs_of
+
+    if all(choice.samples < 2 for choice in choices):
+        return []
+    with closing(ledger_of(config)) as ledger:
+        return [f"!!  {text}" for text in Advisor(rungs_of(choices), ledger.agreement).due()]
 
 
 def _apis(config: Config) -> list[str]:

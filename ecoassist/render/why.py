@@ -81,7 +81,7 @@ def _step(number: int, step: Step) -> list[str]:
 
 
 def _attempt(attempt: Attempt) -> list[str]:
-    way = {"direct": "", "words": " in words", "plan": " with a plan"}[attempt.way]
+    way = {"direct": "", "words": " in words", "program": " by a program", "plan": " with a plan"}[attempt.way]
     end = f"{ENDED[attempt.end]}: {_short(attempt.why)}" if attempt.why else ENDED[attempt.end]
     rows = [f"attempt{way}: {words.count(len(attempt.turns), 'turn')}, {end}"]
     for number, turn in enumerate(attempt.turns, 1):
