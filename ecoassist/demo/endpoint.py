@@ -3,8 +3,9 @@
     with Endpoint({"small": lambda request: Scripted("Paris"), "large": [Scripted("Paris")]}) as endpoint:
         ...  # base URL: endpoint.url; what was asked: endpoint.log
 
-Serves GET /v1/models and POST /v1/chat/completions, streamed or not. Shapes follow the OpenAI API reference; refusals
-of parameters follow OpenAI (400, with `param`) and Mistral (422, with `loc`).
+Serves GET /v1/models and POST /v1/chat/completions, streamed or not. Shapes follow the OpenAI API reference, and where
+a `kind` is named those of another provider; refusals of parameters follow OpenAI (400, with `param`) and Mistral (422,
+with `loc`).
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from http import HTTPStatus
 from types import TracebackType
 from typing import Any
 
 from ecoassist.cards.tokens import PIECE, count_tokens, weight
 from ecoassist.types import Message, Usage
 
+from .kinds import OPENAI, Kind, message, thought, told, usage
 from .script import ChatRequest, Script, Scripted, Served, count_prompt, tokens, within
 
 __all__ = ["ChatRequest", "Endpoint", "Script", "Scripted", "Served", "count_prompt", "count_tokens"]
@@ -34,6 +35,7 @@ class Endpoint:
 
     `key`: the bearer key every request must show; None: none. `refuse`: what is answered with an error, and its status
     (400 in OpenAI's shape, 422 in Mistral's): a parameter's name, "system" for that role, or "json_schema".
+    `kind`: whose endpoint it plays, and what that refuses unless `refuse` says otherwise.
     `listed`: the models that GET /v1/models names; None: those of the script; (): there is no such list (404).
     """
 
@@ -44,11 +46,12 @@ class Endpoint:
         key: str | None = None,
         refuse: Mapping[str, int] | None = None,
         listed: Sequence[str] | None = None,
+        kind: Kind = OPENAI,
     ) -> None:
         self.scripts: dict[str, Callable[[ChatRequest], Scripted]] = {
             name: script if callable(script) else _in_order(name, script) for name, script in scripts.items()
         }
-        self.key, self.refuse = key, dict(refuse or {})
+        self.key, self.kind, self.refuse = key, kind, dict(kind.refuse if refuse is None else refuse)
         self.listed = tuple(scripts) if listed is None else tuple(listed)
         self.log: list[Served] = []
         """Chat requests that reached a script, in order."""
@@ -60,7 +63,7 @@ class Endpoint:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
     def __enter__(self) -> Endpoint:
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="endpoint", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="endpoint", daemon=True)
         self._thread.start()
         return self
 
@@ -194,8 +197,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     # ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _answer(self, served: Served, reply: Scripted) -> None:
+        if reply.body is not None:
+            text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
+            self._send(reply.status, text, "application/json", reply.headers)
+            return
         if reply.status != 200:
-            self._fail(reply)
+            self._error(reply.status, reply.text, headers=reply.headers)
             return
         served.prompt_tokens = count_prompt(served.request.messages)
         if served.request.body.get("stream"):
@@ -203,55 +210,79 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self._whole(served, reply)
 
-    def _fail(self, reply: Scripted) -> None:
-        if reply.body is None:
-            self._error(reply.status, reply.text, headers=reply.headers)
-        else:
-            text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
-            self._send(reply.status, text, "application/json", reply.headers)
-
     def _whole(self, served: Served, reply: Scripted) -> None:
+        kind = self.server.endpoint.kind
         pieces, finish = within(served.request.limit, reply)
         served.completion_tokens = sum(map(weight, pieces)) + count_tokens(reply.reasoning)
-        message = {"role": "assistant", "content": "".join(pieces)}
-        answer = _frame(served, "chat.completion", [{"index": 0, "message": message, "finish_reason": finish}])
-        usage = _usage(served, reply)
-        self._json(200, {**answer, "usage": usage} if usage else answer, reply.headers)
+        said = message(kind, "".join(pieces), reply.reasoning)
+        choice = {"index": 0, "message": said, "finish_reason": finish, **kind.choice}
+        answer = _frame(served, "chat.completion", [] if reply.empty else [choice])
+        counted = usage(kind, served, reply)
+        self._json(200, {**answer, "usage": counted} if counted else answer, reply.headers)
 
     def _stream(self, served: Served, reply: Scripted) -> None:
         self.send_response(200)
-        for name, value in {"content-type": "text/event-stream", "transfer-encoding": "chunked"}.items():
+        fixed = {"content-type": "text/event-stream", "transfer-encoding": "chunked", "connection": "close"}
+        for name, value in {**fixed, **reply.headers}.items():
             self.send_header(name, value)
-        for name, value in reply.headers.items():
-            self.send_header(name, value)
-        self.send_header("connection", "close")
         self.end_headers()
+        comment = self.server.endpoint.kind.comment
         for number, chunk in enumerate(self._chunks(served, reply)):
             if number == reply.cut:
                 self.close_connection = True
                 return
+            if number == reply.stall:
+                self._stall(comment)
             if number == 1 and reply.garbage:
-                self._event("{not json")
-            self._event(json.dumps(chunk))
+                self._raw(reply.garbage)
+            if number == 1 and reply.failure:
+                self._fail_midway(served, reply.failure)
+                return
+            if comment:
+                self._raw(f": {comment}\n\n".encode())
+            self._event(json.dumps({**chunk, "choices": []} if reply.empty else chunk))
         self._event("[DONE]")
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _stall(self, comment: str) -> None:
+        """Until the client has had enough of it."""
+        while not self.server.endpoint.closing.wait(0.02):
+            self._still_there()
+            if comment:
+                self._raw(f": {comment}\n\n".encode())
+        raise BrokenPipeError
+
+    def _fail_midway(self, served: Served, failure: str) -> None:
+        error = self.server.endpoint.kind.failure(502, failure, None, None)
+        choices = [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}]
+        frame = _frame(served, "chat.completion.chunk", choices)
+        self._event(json.dumps({**frame, **error} if isinstance(error, dict) else error))
         self.wfile.write(b"0\r\n\r\n")
 
     def _chunks(self, served: Served, reply: Scripted) -> Iterator[dict[str, Any]]:
         """The stream's chunks when they are due; each is counted once nothing stands against its going out."""
+        kind = self.server.endpoint.kind
+        if kind.opening is not None:
+            yield dict(kind.opening)
         pieces, finish = within(served.request.limit, reply)
-        for key, parts in (("reasoning_content", PIECE.findall(reply.reasoning)), ("content", pieces)):
+        for is_thought, parts in ((True, PIECE.findall(reply.reasoning)), (False, pieces)):
             sent = tokens(parts)
             for at in range(0, len(sent), reply.pieces):
                 self.server.endpoint.closing.wait(reply.delay)
                 self._still_there()
                 text = "".join(sent[at : at + reply.pieces])
                 served.completion_tokens += count_tokens(text)
-                yield _frame(served, "chat.completion.chunk", [{"index": 0, "delta": {key: text}}])
-        yield _frame(served, "chat.completion.chunk", [{"index": 0, "delta": {}, "finish_reason": finish}])
+                if delta := thought(kind, text) if is_thought else {"content": text}:
+                    yield self._chunk(served, delta, None)
+        yield {**self._chunk(served, {}, finish), **told(kind, served, reply)}
         options = served.request.body.get("stream_options") or {}
-        usage = _usage(served, reply)
-        if usage and options.get("include_usage"):
-            yield {**_frame(served, "chat.completion.chunk", []), "usage": usage}
+        counted = usage(kind, served, reply)
+        if counted and kind.usage == "asked" and options.get("include_usage"):
+            yield {**_frame(served, "chat.completion.chunk", []), "usage": counted}
+
+    def _chunk(self, served: Served, delta: Mapping[str, Any], finish: str | None) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish, **self.server.endpoint.kind.choice}
+        return _frame(served, "chat.completion.chunk", [choice])
 
     def _still_there(self) -> None:
         """Raises BrokenPipeError once the client has hung up, of which a write alone learns one chunk too late."""
@@ -259,8 +290,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             raise BrokenPipeError
 
     def _event(self, data: str) -> None:
-        event = f"data: {data}\n\n".encode()
-        self.wfile.write(b"%x\r\n%b\r\n" % (len(event), event))
+        self._raw(f"data: {data}\n\n".encode())
+
+    def _raw(self, data: bytes) -> None:
+        self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
 
     def _refuse(self, name: str, status: int) -> None:
         if status == 422:
@@ -268,7 +301,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._json(422, {"object": "error", "detail": detail})
             return
         instead = " Use 'max_completion_tokens' instead." if name == "max_tokens" else ""
-        param = {"system": "messages[0].role", "json_schema": "response_format"}.get(name, name)
+        param = {"system": "messages[0].role", "json_schema": "response_format", "json_object": "response_format"}.get(
+            name, name
+        )
         self._error(status, f"Unsupported: '{name}' does not work with this model.{instead}", param=param)
 
     def _error(
@@ -280,15 +315,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         code: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        kind = "invalid_request_error" if status < 500 else "server_error"
-        self._json(status, {"error": {"message": message, "type": kind, "param": param, "code": code}}, headers)
+        self._json(status, self.server.endpoint.kind.failure(status, message, param, code), headers)
 
     def _json(self, status: int, body: object, headers: Mapping[str, str] | None = None) -> None:
         self._send(status, json.dumps(body), "application/json", headers or {})
 
     def _send(self, status: int, text: str, kind: str, headers: Mapping[str, str]) -> None:
         data = text.encode()
-        self.send_response(status, HTTPStatus(status).phrase)
+        self.send_response(status)
         fixed = {"content-type": kind, "content-length": str(len(data)), "connection": "close"}
         for name, value in {**fixed, **headers}.items():
             self.send_header(name, value)
@@ -299,22 +333,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 def _asks_for(body: Mapping[str, Any], name: str) -> bool:
     if name == "system":
         return any(one["role"] == "system" for one in body.get("messages", ()))
-    if name == "json_schema":
-        return (body.get("response_format") or {}).get("type") == "json_schema"
+    if name in ("json_schema", "json_object"):
+        return (body.get("response_format") or {}).get("type") == name
     return bool(body.get(name))
-
-
-def _usage(served: Served, reply: Scripted) -> dict[str, Any] | None:
-    if reply.usage == "missing":
-        return None
-    counted = Usage(served.prompt_tokens, served.completion_tokens)
-    usage = counted if reply.usage == "count" else reply.usage
-    return {
-        "prompt_tokens": usage.prompt,
-        "completion_tokens": usage.completion,
-        "total_tokens": usage.prompt + usage.completion,
-        "prompt_tokens_details": {"cached_tokens": usage.cached},
-    }
 
 
 def _frame(served: Served, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:

@@ -44,8 +44,8 @@ class Scripted:
     status: int = 200
     """Anything else is an HTTP error with `body`."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: str | Mapping[str, Any] | None = None
-    """An error's body; None: the usual OpenAI shape with `text` as message."""
+    body: str | Mapping[str, Any] | Sequence[Any] | None = None
+    """Sent instead of all else; None: for an error, the endpoint's usual shape with `text` as message."""
     usage: Usage | Literal["count", "missing"] = "count"
     """What is reported: figures, what was counted, or nothing."""
     finish: str | None = None
@@ -60,8 +60,14 @@ class Scripted:
     """Seconds before anything at all is sent."""
     cut: int | None = None
     """The connection breaks after this many chunks."""
-    garbage: bool = False
-    """Sends a line that is not JSON after the first chunk."""
+    stall: int | None = None
+    """Nothing more is said after this many chunks, but for what keeps the line open."""
+    garbage: bytes = b""
+    """Sent as it is after the first chunk."""
+    failure: str = ""
+    """An error in the midst of the stream, after the first chunk, which ends it."""
+    empty: bool = False
+    """No chunk has any choices."""
     obey: bool = True
     """Whether the caller's token limit is kept. One that is not kept and a `delay` show what was sent in vain."""
 

@@ -134,6 +134,7 @@ def _seconds(value: str) -> float | None:
 def _words(body: Any) -> str:
     if isinstance(body, list) and body:
         return _words(body[0])
+    body = body.to_dict() if hasattr(body, "to_dict") else body  # one that the client took for a chunk
     if isinstance(body, dict):
         found = next((body[name] for name in ("message", "error", "detail") if body.get(name)), None)
         return str(body) if found is None else _words(found)

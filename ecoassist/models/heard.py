@@ -65,7 +65,7 @@ class Heard:
         usage = _usage(_get(chunk, "usage")) or _usage(_get(_get(chunk, "x_groq"), "usage"))
         self.counted = usage is not None and not choices
         self.usage = usage or self.usage
-        self.error = self.error or _get(chunk, "error")
+        self.error = self.error or _error(chunk)
         self.parts.append(text)
         return text
 
@@ -87,6 +87,13 @@ def _all_words(chunk: Any) -> Iterator[str]:
         yield _words(_get(message, "content"), thoughts=True)
         yield _words(_get(message, "refusal"))
         yield next(filter(None, (_words(_get(message, name)) for name in REASONING)), "")
+
+
+def _error(chunk: Any) -> Any:
+    """What went wrong, in the shapes that the client does not know: Gemini's list, the flat one of Mistral and vLLM."""
+    if isinstance(chunk, list):
+        return next((found for part in chunk if (found := _error(part)) is not None), None)
+    return chunk if _get(chunk, "object") == "error" else _get(chunk, "error")
 
 
 def _choices(chunk: Any) -> list[Any]:

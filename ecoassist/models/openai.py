@@ -121,7 +121,7 @@ class OpenAIModel:
                         raise self._late(line)
         except Interrupted:
             return Reply(heard.text, "interrupted", model=self.name)
-        except (openai.OpenAIError, ValueError) as error:
+        except (openai.OpenAIError, ValueError, RecursionError) as error:  # the latter: JSON that is nested too deep
             if isinstance(error, openai.APIStatusError) and is_filtered(error.status_code, error.body):
                 return Reply("", "filter", model=self.name)
             raise self._translate(error, line) from error
