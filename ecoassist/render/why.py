@@ -107,12 +107,7 @@ def _fault(fault: Fault) -> str:
 
 
 def _verdict(name: str, verdict: Verdict) -> str:
-    parts = [words.judged(verdict, name)]
-    if verdict.evidence:
-        parts.append(f"rests on: {_short(verdict.evidence)}")
-    if verdict.judge:
-        parts.append(f"judged by {one_line(verdict.judge)}" + (", which had answered itself" if verdict.own else ""))
-    return "; ".join(parts)
+    return words.judged(verdict, name) + (f"; judged by {one_line(verdict.judge)}" if verdict.judge else "")
 
 
 def _end(run: Run, story: Story) -> list[str]:
