@@ -93,7 +93,7 @@ class Budget:
         self._day = Day(ledger, day_usd, notice, clock, sleep)
         self._session = Purse(_cap(session_usd))
         self._lock = threading.Lock()
-        self._total = Spending()
+        self._total = self._total_judging = Spending()
         self.open()
 
     def open(self, run: str = "") -> None:
@@ -114,6 +114,11 @@ class Budget:
     def total(self) -> Spending:
         """Of all questions since the start."""
         return self._total
+
+    @property
+    def total_judging(self) -> Spending:
+        """The part of `total` that judging took."""
+        return self._total_judging
 
     @property
     def held(self) -> tuple[float, float]:
@@ -165,6 +170,7 @@ class Budget:
             account.spending = _sum(account.spending, hold.charge)
             if hold.call.purpose == "judge":
                 account.judging = _sum(account.judging, hold.charge)
+                self._total_judging = _sum(self._total_judging, hold.charge)
             self._total = _sum(self._total, hold.charge)
         self._day.settle(hold.id, call)
 

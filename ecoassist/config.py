@@ -247,7 +247,7 @@ def load(
     _override(settings, "network", {} if network is None else {"policy": network})
     _override(settings, "cascade", {} if hold_out is None else {"hold_out": hold_out})
     if not judge:
-        _override(settings, "judge", {"model": "none", "chain": _unjudged(settings.get("judge"))})
+        _unjudge(settings)
     settings["apis"] = _with_added(settings.get("apis", {}), added)
     data = Path(env["ECOASSIST_DATA"]) if env.get("ECOASSIST_DATA") else platformdirs.user_data_path("ecoassist")
     return _validated(settings, file, data, added, env)
@@ -279,11 +279,15 @@ def _override(settings: dict[str, Any], section: str, values: Mapping[str, objec
         settings[section] = {**settings[section], **values}
 
 
-def _unjudged(written: Any) -> list[str]:
-    """The steps of a verdict that ask nobody, of those that the section names or of all."""
-    chain = written.get("chain") if isinstance(written, dict) else None
-    steps = ["checks", "agreement"]
-    return [step for step in chain if step in steps] if isinstance(chain, list) else steps
+def _unjudge(settings: dict[str, Any]) -> None:
+    """Leaves only the steps of a verdict that ask nobody, of those that the section names or of all."""
+    written = settings.setdefault("judge", {})
+    if isinstance(written, dict):  # else its validation says what is wrong
+        chain: Any = written.get("chain", ["checks", "agreement", "model", "person"])
+        if isinstance(chain, list):
+            chain = [step for step in chain if step not in ("model", "person")]
+        rest = {name: value for name, value in written.items() if name != "tier"}  # that is where a model is asked
+        settings["judge"] = {**rest, "model": "none", "chain": chain}
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -74,6 +74,8 @@ class Session:
     """Date, time and zone in words."""
     total: Callable[[], Spending] = Spending
     """What the conversation has cost so far."""
+    judging: Callable[[], Spending] = Spending
+    """The part of it that judging took."""
     begin: Callable[[str], None] = lambda run: None
     """Called before each question with the name of its run."""
     begin_attempt: Callable[[], None] = lambda: None
@@ -98,10 +100,11 @@ class Session:
     """A question was, since it went private: the kernel may hold something of it."""
     keeps: bool = True
     """False: nothing is ever kept of a question, as if all were private."""
+    run: str = ""
+    """Of the last question."""
     history: list[Exchange] = field(default_factory=list)
     _cells: list[str] = field(default_factory=list)
     _last: tuple[Task, Outcome] | None = None
-    _run: str = ""
     _public: int = 0
     """How many exchanges of `history` are from before it went private."""
     _own: dict[int | None, str] = field(default_factory=dict)
@@ -116,11 +119,11 @@ class Session:
         return (yield from stream if self.private else self.recording.question(stream))
 
     def _asked(self, query: str) -> Stream[Outcome]:
-        task, self._run = self._task(query), uuid.uuid4().hex[:12]
+        task, self.run = self._task(query), uuid.uuid4().hex[:12]
         self.asked_privately, kept = self.asked_privately or self.private, self.keeps and not self.private
-        self.begin(self._run)
+        self.begin(self.run)
         tiers, why = self.steering.next() if self.steering else (self.engine.tiers, "")
-        stream = through(self.engine.run(task, self._run, tiers, why, private=not kept), self._watch)
+        stream = through(self.engine.run(task, self.run, tiers, why, private=not kept), self._watch)
         outcome: Outcome | None = None
         try:
             outcome = yield from self.desk.merge(stream, self.kernel.check)
@@ -241,7 +244,7 @@ class Session:
                 self._candidate = attempt
             case Checked(verdict=verdict) if self._candidate and verdict.solved is not False:
                 if self.judged and self.keeps and not self.private:
-                    self._standby.foresee(partial(self.boxes.start_readonly, self._candidate.hosts, self._run))
+                    self._standby.foresee(partial(self.boxes.start_readonly, self._candidate.hosts, self.run))
                 self._candidate = None
         return (yield event)
 

@@ -136,6 +136,7 @@ def open_session(
             files=boxes.attached,
             now=now,
             total=lambda: budget.total,
+            judging=lambda: budget.total_judging,
             begin=begin,
             network=boxes.reach,
             begin_attempt=boxes.begin_attempt,

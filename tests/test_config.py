@@ -77,3 +77,30 @@ def test_a_folder_in_place_of_the_file_is_an_error(name: str) -> None:
 
 def test_values_of_the_environment_do_not_show_in_a_repr() -> None:
     assert "sk-value" not in repr(load(environ={"OPENAI_API_KEY": "sk-value"}))
+
+
+@pytest.mark.parametrize(
+    ("written", "chain"),
+    [
+        ("", ("checks", "agreement")),
+        ('[judge]\nmodel = "small-judge"\ntier = "weak"', ("checks", "agreement")),
+        ('[judge]\nchain = ["checks", "model", "person"]', ("checks",)),
+        ('[judge]\nchain = ["agreement", "model"]', ("agreement",)),
+    ],
+)
+def test_without_a_judge_only_the_steps_are_left_that_ask_nobody(write, written: str, chain: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
+    judge = load(write(written), judge=False, environ={}).judge
+    assert (judge.model, judge.tier, judge.chain) == ("none", None, chain)
+
+
+@pytest.mark.parametrize("written", ['judge = "weak"', '[judge]\nmodle = "weak"', '[judge]\nchain = "model"'])
+def test_without_a_judge_a_mistake_in_its_settings_is_still_told(write, written: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UsageFault, match="judge"):
+        load(write(written), judge=False, environ={})
+
+
+def test_an_option_overrides_the_share_that_is_held_out(write) -> None:  # type: ignore[no-untyped-def]
+    file = write("[cascade]\nhold_out = 0.2\nsticky = false")
+    assert load(file, environ={}).cascade.hold_out == 0.2
+    cascade = load(file, hold_out=0.0, environ={}).cascade
+    assert (cascade.hold_out, cascade.sticky) == (0.0, False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from . import why
 from .common import (
     TERMINATED,
     CellSeconds,
@@ -107,6 +108,7 @@ def _converse(config: Config, files: list[Path], *, verbose: bool, unsafe_local:
             lambda text: console.print(redacted(text), soft_wrap=True),
             at_terminal(attached) if person else nobody,
             lambda private: header(unsafe_local=unsafe_local, private=private),
+            lambda run: "\n".join(why.lines(config, run)),
         )
         try:
             _loop(conversation, _typed(config, session) if person else _piped())

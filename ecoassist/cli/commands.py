@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 HELP = """\
 /help         this list
-/cost         what the conversation has cost so far, judging included
+/cost         what the conversation has cost so far, and the part of it that judging took
+/why [RUN]    how the last answer came about, or that of an earlier run
 /good         the last answer was right: remember how it was found
 /bad          the last answer was wrong: do not use it again
 /up           begin the next questions one tier higher
@@ -29,19 +30,26 @@ Enter sends, Alt-Enter (or Esc, then Enter) starts a new line, Ctrl-R searches e
 Ctrl-C stops the running cell or reply and keeps the conversation; a second one leaves."""
 AUTO = "auto"
 """In place of a tier's name: all of them, from the first."""
+UNKEPT = "nothing is kept of a private question"
 PRIVATE = """\
 private: no run, no solution and no history is kept of what you ask from now on, and files that code makes only with
 --files-dir. Costs are counted. Models and APIs are asked as before, and what was remembered earlier is used."""
 
 
 class Commands:
-    """Over a session. `remember`: tries out what was stored by that number."""
+    """Over a session. `remember`: tries out what was stored by that number; `story`: what is known of a run, by its id.
 
-    def __init__(self, session: Session, steering: Steering, remember: Callable[[int], None]) -> None:
-        self.session, self.steering, self.remember = session, steering, remember
+    `story` raises UsageFault where there is no such run.
+    """
+
+    def __init__(
+        self, session: Session, steering: Steering, remember: Callable[[int], None], story: Callable[[str], str]
+    ) -> None:
+        self.session, self.steering, self.remember, self.story = session, steering, remember, story
         self._by_name: dict[str, Callable[[str], str]] = {
             "/help": lambda _: HELP,
             "/cost": self._cost,
+            "/why": self._why,
             "/good": self._good,
             "/bad": self._bad,
             "/up": self._up,
@@ -51,14 +59,19 @@ class Commands:
             "/private": self._private,
             "/reset": self._reset,
         }
-        self._by_name["/?"] = self._by_name["/help"]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._by_name)
 
     def obey(self, line: str) -> str:
         """What to say. Raises UsageFault for what is no command, or an argument that it cannot have."""
         name, _, argument = line.partition(" ")
         name, argument = name.lower(), argument.strip()
+        if name == "/?":
+            return HELP
         if name not in self._by_name:
-            near = difflib.get_close_matches(name, [*self._by_name, "/quit"], n=1)
+            near = difflib.get_close_matches(name, [*self.names, "/quit"], n=1)
             meant = f"did you mean {near[0]}? " if near else ""
             raise UsageFault(f"there is no {name}", f"{meant}/help lists the commands")
         return self._by_name[name](argument)
@@ -66,13 +79,20 @@ class Commands:
     # ── what was answered ───────────────────────────────────────────────────────────────────────────────────────────
 
     def _cost(self, _: str) -> str:
-        from ecoassist.render.words import spent
+        from ecoassist.render.words import judging, spent
 
-        return ", ".join(spent(self.session.total()))
+        return ", ".join([*spent(self.session.total()), *judging(self.session.judging())])
+
+    def _why(self, run: str) -> str:
+        if not run and self._unkept:
+            return f"{UNKEPT}: there is nothing to tell"
+        if not run and self.session.run and not self.session.keeps:
+            return "runs.keep = false: nothing is kept of any question"
+        return self.story(run or self.session.run)
 
     def _good(self, _: str) -> str:
         if self._unkept:
-            return "nothing is kept of a private question: there is nothing to remember"
+            return f"{UNKEPT}: there is nothing to remember"
         stored = self.session.approve()
         if stored is None:
             return "nothing to remember: no answer that code found, or it is remembered already"
@@ -81,7 +101,7 @@ class Commands:
 
     def _bad(self, _: str) -> str:
         if self._unkept:
-            return "nothing is kept of a private question: there is nothing to take back"
+            return f"{UNKEPT}: there is nothing to take back"
         if not self.session.reject():
             return "there is no answer to take back"
         higher = "; /up begins the next question a tier higher" if self._higher else ""

@@ -36,11 +36,12 @@ class Conversation:
         say: Callable[[str], None],
         person: Person = nobody,
         header: Callable[[bool], str] = lambda private: "",
+        story: Callable[[str], str] = lambda run: "",
     ) -> None:
-        """`header`: what is said before a question, by whether it is private."""
+        """`header`: what is said before a question, by whether it is private; `story`: as for Commands."""
         self.session, self.sink, self.say, self.person, self.header = session, sink, say, person, header
         self.steering = session.steering or Steering(session.engine.tiers)
-        self.commands = Commands(session, self.steering, self._remember)
+        self.commands = Commands(session, self.steering, self._remember, story)
         self.worst = 0
         """The exit code of the worst answer so far."""
         self._reruns: list[tuple[threading.Thread, Stop]] = []

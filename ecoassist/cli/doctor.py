@@ -78,8 +78,40 @@ def _models(config: Config) -> list[str]:
         lines.append(f"ok  judge: {judge.model}{alone}")
     else:
         lines.append(f"    judge: {config.judge.model}")
-    cap = f"${config.budget.question:g} per question, {config.budget.tokens:,} tokens where a price is unknown"
-    return [*lines, f"    budget: {cap}", f"    prices: {source()}"]
+    lines += [
+        f"    {line}"
+        for line in (_chain(config), *_cascade(config, [choice.name for choice in choices]), *_caps(config))
+    ]
+    return [*lines, f"    prices: {source()}"]
+
+
+def _chain(config: Config) -> str:
+    """Who decides whether a question is solved, in order, with a person at the terminal."""
+    from ecoassist.wiring import steps_of
+
+    ask, chat = (
+        ", ".join(dict.fromkeys(["checks", *steps_of(config, chat=chat, person=True)])) for chat in (False, True)
+    )
+    return f"verdict: {ask}" + (f"; in a chat: {chat}" if chat != ask else "")
+
+
+def _cascade(config: Config, tiers: Sequence[str]) -> list[str]:
+    """How a question goes through the tiers, and a conversation after an escalation."""
+    if not tiers[1:]:
+        return [f"cascade: {tiers[0]} alone"]
+    begins = "at the tier that solved" if config.cascade.sticky else f"at {tiers[0]}, as always"
+    held = f"{config.cascade.hold_out:.3g}" if config.cascade.hold_out else "none"
+    return [
+        f"cascade: {', '.join(tiers)}; after an escalation a conversation begins {begins}",
+        f"hold-out: {held}; a share of questions that {tiers[-1]} answers alone, to compare",
+    ]
+
+
+def _caps(config: Config) -> list[str]:
+    budget = config.budget
+    caps = [(budget.question, "question"), (budget.session, "session"), (budget.day, "day")]
+    said = ", ".join(f"${cap:g} per {span}" for cap, span in caps if cap is not None)
+    return [f"budget: {said}; {budget.tokens:,} tokens per question where a price is unknown"]
 
 
 def _advice(config: Config, choices: Sequence[Choice]) -> list[str]:

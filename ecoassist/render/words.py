@@ -224,14 +224,14 @@ def output(result: CellResult, last: int | None = None, width: int = 200) -> tup
 
 def summary(outcome: Outcome) -> tuple[str, ...]:
     """The parts of the last line: who, tokens, dollars, seconds, and the solution that was shown to the models."""
-    parts = [_who(outcome), *spent(outcome.spending), *_judging(outcome.judging), duration(outcome.seconds)]
+    parts = [_who(outcome), *spent(outcome.spending), *judging(outcome.judging), duration(outcome.seconds)]
     if outcome.examples and outcome.status in ("solved", "unverified"):
         named = ", ".join(f"#{example.id}" for example in outcome.examples)
         parts.append(f"with solution{'s' if len(outcome.examples) > 1 else ''} {named}")
     return tuple(parts)
 
 
-def _judging(spending: Spending) -> tuple[str, ...]:
+def judging(spending: Spending) -> tuple[str, ...]:
     """The part of what was spent that judging took, where it is known."""
     known = spending.calls and spending.usd is not None
     return (f"of which judging {money(spending.usd, spending.exact)}",) if known else ()

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
+import pexpect
 import pytest
 from docker.errors import APIError
 
@@ -290,3 +291,78 @@ def _command_line(process: str) -> str:
         return Path(process, "cmdline").read_text()
     except OSError:
         return ""
+
+
+# ── a person at a terminal ──────────────────────────────────────────────────────────────────────────────────────────
+
+VERDICT = "right? ["
+CTRL_C, CTRL_D, ESC = "\x03", "\x04", "\x1b"
+
+
+class Terminal:
+    """A person at a terminal."""
+
+    def __init__(self, command: Command, *args: str, env: dict[str, str] | None = None) -> None:
+        self.child: Any = pexpect.spawn(
+            command.python,
+            ["-m", "ecoassist", "chat", *args],
+            env={**command.env, "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1", **(env or {})},
+            cwd=str(command.folder),
+            dimensions=(24, 80),
+            encoding="utf-8",
+            timeout=PATIENCE,
+        )
+        self.child.delaybeforesend = None
+
+    @property
+    def pid(self) -> int:
+        return int(self.child.pid)
+
+    def sees(self, text: str) -> str:
+        """Waits for `text`; returns what came before it."""
+        try:
+            self.child.expect_exact(text)
+        except (pexpect.TIMEOUT, pexpect.EOF):
+            pytest.fail(f"not seen: {text!r} after {self.child.before!r}")
+        return str(self.child.before)
+
+    def at_prompt(self) -> str:
+        before = self.sees(f"{ESC}[?2004h")  # bracketed paste is on while a line is edited
+        self.sees(">")
+        return before
+
+    def types(self, keys: str) -> None:
+        self.child.send(keys)
+
+    def asks(self, question: str) -> None:
+        self.types(question + "\r")
+
+    def leaves(self) -> int:
+        """The exit code."""
+        self.child.expect(pexpect.EOF)
+        self.child.wait()
+        assert "Traceback" not in self.child.before
+        return -self.child.signalstatus if self.child.signalstatus else int(self.child.exitstatus)
+
+
+class Open(Protocol):
+    def __call__(self, *args: str, env: dict[str, str] | None = None) -> Terminal:
+        """Starts a chat, which is at its prompt on return."""
+
+
+@pytest.fixture
+def chat(run: Command) -> Iterator[Open]:
+    with ExitStack() as opened:
+
+        def start(*args: str, env: dict[str, str] | None = None) -> Terminal:
+            terminal = Terminal(run, *(args or (LOCAL,)), env=env)
+            opened.callback(terminal.child.close, force=True)
+            terminal.sees("/help lists the commands")
+            terminal.at_prompt()
+            return terminal
+
+        yield start
+
+
+def unasked(request: object) -> Scripted:
+    return Scripted("nobody was to ask me", 400)

@@ -6,9 +6,7 @@ import os
 import re
 import signal
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import Any, Protocol
+from collections.abc import Callable
 
 import pexpect
 import pytest
@@ -16,10 +14,14 @@ import pytest
 from ecoassist.demo.endpoint import Scripted
 from ecoassist.kernel.docker import Engine
 from tests.e2e.conftest import (
+    CTRL_C,
+    CTRL_D,
+    ESC,
     LOCAL,
     MARK,
-    PATIENCE,
+    VERDICT,
     Command,
+    Open,
     Serve,
     finish,
     is_judge,
@@ -28,6 +30,7 @@ from tests.e2e.conftest import (
     prompt,
     python,
     read_until,
+    unasked,
     wait_until,
 )
 
@@ -37,78 +40,6 @@ ANSWER = Scripted("It is 45.\nANSWER: 45")
 BUSY = f"import subprocess\nsleeper = subprocess.Popen(['sleep', '{MARK}'])\n"
 LOOP = python(BUSY + "while True: pass")
 DEAF = python(BUSY + "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass")
-VERDICT = "right? ["
-CTRL_C, CTRL_D, ESC = "\x03", "\x04", "\x1b"
-
-
-class Terminal:
-    """A person at a terminal."""
-
-    def __init__(self, command: Command, *args: str, env: dict[str, str] | None = None) -> None:
-        self.child: Any = pexpect.spawn(
-            command.python,
-            ["-m", "ecoassist", "chat", *args],
-            env={**command.env, "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1", **(env or {})},
-            cwd=str(command.folder),
-            dimensions=(24, 80),
-            encoding="utf-8",
-            timeout=PATIENCE,
-        )
-        self.child.delaybeforesend = None
-
-    @property
-    def pid(self) -> int:
-        return int(self.child.pid)
-
-    def sees(self, text: str) -> str:
-        """Waits for `text`; returns what came before it."""
-        try:
-            self.child.expect_exact(text)
-        except (pexpect.TIMEOUT, pexpect.EOF):
-            pytest.fail(f"not seen: {text!r} after {self.child.before!r}")
-        return str(self.child.before)
-
-    def at_prompt(self) -> str:
-        before = self.sees(f"{ESC}[?2004h")  # bracketed paste is on while a line is edited
-        self.sees(">")
-        return before
-
-    def types(self, keys: str) -> None:
-        self.child.send(keys)
-
-    def asks(self, question: str) -> None:
-        self.types(question + "\r")
-
-    def leaves(self) -> int:
-        """The exit code."""
-        self.child.expect(pexpect.EOF)
-        self.child.wait()
-        assert "Traceback" not in self.child.before
-        return -self.child.signalstatus if self.child.signalstatus else int(self.child.exitstatus)
-
-
-class Open(Protocol):
-    def __call__(self, *args: str, env: dict[str, str] | None = None) -> Terminal:
-        """Starts a chat, which is at its prompt on return."""
-
-
-@pytest.fixture
-def chat(run: Command) -> Iterator[Open]:
-    with ExitStack() as opened:
-
-        def start(*args: str, env: dict[str, str] | None = None) -> Terminal:
-            terminal = Terminal(run, *(args or (LOCAL,)), env=env)
-            opened.callback(terminal.child.close, force=True)
-            terminal.sees("/help lists the commands")
-            terminal.at_prompt()
-            return terminal
-
-        yield start
-
-
-def unasked(request: object) -> Scripted:
-    return Scripted("nobody was to ask me", 400)
-
 
 # ── the person's verdict ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -16,8 +16,7 @@ import pytest
 from ecoassist.demo.emulators import Emulators
 from ecoassist.demo.endpoint import ChatRequest, Scripted
 from ecoassist.prompts import ASKING
-from tests.e2e.conftest import Command, Serve, is_judge, judged, prompt, python
-from tests.e2e.test_chat import VERDICT, Terminal
+from tests.e2e.conftest import VERDICT, Command, Serve, Terminal, is_judge, judged, prompt, python
 
 pytestmark = [
     pytest.mark.docker,
