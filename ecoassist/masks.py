@@ -295,7 +295,7 @@ def _neighbours(forms: Iterable[_Form]) -> dict[bytes, tuple[_Bytes, _Bytes]]:
                 had = found.get(token, (frozenset(), frozenset()))
                 found[token] = had[0] | before, had[1] | after
     for token in found:
-        if any(token != other and token.startswith(other) for other in found):
+        if any(token[:size] in found for size in range(1, len(token))):
             found[token] = _ANY, _ANY  # only the longer of two that begin alike is looked at
     return found
 
