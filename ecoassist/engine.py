@@ -118,8 +118,7 @@ class Engine:
             if verdict.solved is not False or not verdict.escalate:
                 break
             why = f"{tier.name} did not solve it: {verdict.reason}"
-            if self.handoff:
-                task = replace(task, digest=faults.digest(attempts, state=self.keep_state))
+            task = faults.handed(task, attempts, facts=self.handoff, state=self.keep_state)
         if attempts and all(attempt.end == "provider" for attempt in attempts):
             raise ProviderError(f"no model answered: {attempts[-1].why}")
         outcome = _outcome(attempts, verdict, task.examples)

@@ -412,3 +412,30 @@ def test_when_all_tiers_fail_by_their_endpoint_each_says_so_and_the_environment_
         "t0: 503 from a",
         "t1: 503 from b",
     ]
+
+
+# ── what the next tier is told ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("handoff", [True, False])
+def test_facts_are_handed_over_or_nothing_is(handoff: bool) -> None:
+    weak, strong = ScriptedModel(RUN, RUN, RUN), ScriptedModel(DONE)
+    kernel = ScriptedKernel(*[error("KeyError", "'mian'", ANSWERED)] * 3)
+    engine = Engine([Tier("a", weak), Tier("b", strong)], kernel, MemoryStore(), FixedJudge(), handoff=handoff)
+    assert play(engine.run(ASK)).status == "solved"
+    assert ("data: KeyError: 'mian'" in strong.seen[0][-1].text) == handoff
+    assert ("Facts from an earlier try" in strong.seen[0][-1].text) == handoff
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_in_a_chat_the_next_tier_is_told_of_the_variables_that_there_are(lost: bool) -> None:
+    weak, strong = ScriptedModel("```python\nnew = 1\n```", RUN, "It is 5.\nANSWER: 5"), ScriptedModel(DONE)
+    kernel = ScriptedKernel(CellResult("ok"), CellResult("oom", state_lost=lost, cause="memory"))
+    engine = Engine(
+        [Tier("a", weak), Tier("b", strong)], kernel, MemoryStore(), FixedJudge(False, True), keep_state=True
+    )
+    play(engine.run(replace(ASK, variables=("old",))))
+    told = strong.seen[0][-1].text
+    assert ("The kernel still holds: old" in told, "the kernel also holds: new" in told) == (not lost, not lost)
+    assert ("variables of earlier questions are gone" in told) == lost
+    assert kernel.restarts == 0

@@ -3,7 +3,7 @@
 A fault is read off the execution, the egress record and the form of a reply, never off a model's own words.
 """
 
-from .digest import digest
+from .digest import digest, handed
 from .guard import Guard
 from .kinds import POLICY, Policy, key_refused, of_cell, of_reply
 from .obstacle import held, needs_person
@@ -15,6 +15,7 @@ __all__ = [
     "Policy",
     "digest",
     "ending",
+    "handed",
     "held",
     "key_refused",
     "needs_person",

@@ -10,10 +10,11 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ecoassist.cards.tokens import count_tokens
 from ecoassist.programs import names, tree
-from ecoassist.types import JSON, Access, Attempt, Turn
+from ecoassist.types import JSON, Access, Attempt, Task, Turn
 
 from .guard import shape
 
@@ -29,6 +30,15 @@ _PLAIN = re.compile(r"[\w.:-]{1,40}(?: [\w.:()-]{1,40}){0,2}")
 _QUERY = re.compile(r"(://[^\s?#]{1,200}+)[?#]\S*+")
 _OWN = 6
 """Characters of a text in the code, from which a message that holds it is taken for the code's own."""
+
+
+def handed(task: Task, attempts: Sequence[Attempt], *, facts: bool, state: bool) -> Task:
+    """`task` for the next tier: with what `attempts` met if it wants `facts`, without variables that are gone.
+
+    `state`: the next tier inherits the kernel.
+    """
+    task = replace(task, digest=digest(attempts, state=state) if facts else "")
+    return replace(task, variables=()) if state and _left(attempts)[0] else task
 
 
 def digest(attempts: Sequence[Attempt], *, state: bool = False, limit: int = LIMIT) -> str:
@@ -96,6 +106,15 @@ def _closed(turns: Sequence[Turn]) -> Iterator[str]:
 
 def _held(attempts: Sequence[Attempt]) -> Iterator[str]:
     """What the programs left in the kernel."""
+    lost, cells = _left(attempts)
+    if lost:
+        yield "the kernel was restarted: variables of earlier questions are gone"
+    if left := names(cells)[-NAMES:]:
+        yield _line("the kernel also holds: " + ", ".join(left))
+
+
+def _left(attempts: Sequence[Attempt]) -> tuple[bool, list[str]]:
+    """Whether the kernel began anew since, and the cells whose variables it holds."""
     cells: list[str] = []
     lost = False
     for attempt in attempts:
@@ -103,10 +122,7 @@ def _held(attempts: Sequence[Attempt]) -> Iterator[str]:
         for turn in attempt.turns:
             lost, cells = (True, []) if turn.result and turn.result.state_lost else (lost, cells)
             cells += [turn.code] if turn.code and turn.good else []
-    if lost:
-        yield "the kernel was restarted: variables of earlier questions are gone"
-    if left := names(cells)[-NAMES:]:
-        yield _line("the kernel also holds: " + ", ".join(left))
+    return lost, cells
 
 
 def _faults(attempts: Sequence[Attempt]) -> Iterator[str]:

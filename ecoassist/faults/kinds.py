@@ -42,6 +42,8 @@ _EMPTY = re.compile(
     r"Empty DataFrame|Columns: \[[^\n]*\]|Index: \[\]|Series\(\[\], [^\n]*\)"
 )
 """A line that says nothing: Python's, JSON's and pandas' empty things."""
+_DETAIL = 4_000
+"""Characters of a message that are kept."""
 _MODULE = re.compile(r"No module named ['\"]?([\w.-]{1,80})")
 
 
@@ -68,7 +70,7 @@ def of_cell(result: CellResult) -> Fault | None:
         case "ok":
             return _of_calls(result) or _of_nothing(result)
     error = result.error if result.cause in ("", "exception") else None  # else that of the stop, which says nothing
-    detail = f"{error.name}: {error.message}" if error else result.reason or result.status
+    detail = f"{error.name}: {error.message}"[:_DETAIL] if error else result.reason or result.status
     if error and error.name in _PACKAGE:
         named = _MODULE.match(error.message)
         return Fault("package", detail, named[1].partition(".")[0] if named else "")

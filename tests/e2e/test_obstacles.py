@@ -64,6 +64,16 @@ def test_a_key_that_stays_refused_ends_the_question_with_the_remedy_and_asks_no_
     assert KEY not in ran.err
 
 
+def test_a_closed_host_ends_the_question_with_the_command_that_opens_it(run: Command, serve: Serve) -> None:
+    code = "import requests\nprint(requests.get('https://rain.example/').text[:{}])"
+    endpoint = serve({"weak": [python(code.format(n)) for n in (10, 20)], "strong": judging([judged(False)])})
+    ran = run("ask", QUESTION)
+    assert (ran.code, ran.out) == (1, ""), ran.err
+    assert "only you can help: rain.example: host rain.example is not on the allow-list" in ran.err
+    assert "ecoassist api add rain.example --host rain.example" in ran.err
+    assert [served.request.model for served in endpoint.log] == ["weak", "weak"]
+
+
 def test_a_person_at_the_terminal_is_asked_whether_the_key_is_in_order_and_the_code_runs_again(
     run: Command, serve: Serve
 ) -> None:
