@@ -1,0 +1,197 @@
+"""Money between processes and over real HTTP: caps hold, nobody's death loses a cent, and the ledger adds up."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import pytest
+
+from ecoassist.budget import Budget, Metered
+from ecoassist.demo.endpoint import ChatRequest, Endpoint, Scripted, Served
+from ecoassist.errors import BudgetSpent
+from ecoassist.models.openai import OpenAIModel
+from ecoassist.play import play
+from ecoassist.store.ledger import SqliteLedger
+from ecoassist.types import Call, Message, Price
+from ecoassist.wiring import MAX_OUTPUT
+from tests.e2e.conftest import LOCAL, Command, Serve, is_judge, judged, prompt, python, wait_until
+
+PRICED = Price(1.0, 2.0)
+"""That of every tier here, as Command.configure writes it."""
+DAY = 0.5
+"""Of fifty first calls some twenty fit at their worst; the others wait. All of them together come to a third of it."""
+PROCESSES, QUESTIONS = 8, 50
+SLOWLY = Scripted("and so on, " * 4_000, delay=0.05)
+
+
+@dataclass
+class Arithmetic:
+    """A model that multiplies by running code. Every seventh question finds it busy at first; 0 it never finishes."""
+
+    busy: set[int] = field(default_factory=set)
+    lock: Lock = field(default_factory=Lock)
+
+    def __call__(self, request: ChatRequest) -> Scripted:
+        number = _number(request)
+        with self.lock:
+            if number % 7 == 3 and number not in self.busy:
+                self.busy.add(number)
+                return Scripted("overloaded", 503, {"retry-after": "0"})
+        if number == 0:
+            return SLOWLY
+        if request.messages[-1].role == "user" and any(one.role == "assistant" for one in request.messages):
+            return Scripted(f"It is {6 * number}.\nANSWER: {6 * number}")
+        return replace(python(f"6 * {number}"), hang=0.3)  # so that many are under way at once
+
+
+def judge(request: ChatRequest) -> Scripted:
+    assert is_judge(request)
+    return judged(f"It is {6 * _number(request)}." in prompt(request))
+
+
+def _number(request: ChatRequest) -> int:
+    found = re.search(r"6 times (\d+)", prompt(request))
+    assert found
+    return int(found[1])
+
+
+def dollars(served: list[Served]) -> float:
+    return sum((one.prompt_tokens * PRICED.input + one.completion_tokens * PRICED.output) / 1e6 for one in served)
+
+
+def rows(path: Path, columns: str, rest: str = "") -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(f"SELECT {columns} FROM calls {rest}").fetchall()
+
+
+@pytest.fixture
+def ledger(run: Command) -> Iterator[SqliteLedger]:
+    with closing(SqliteLedger(run.data / "ledger.db")) as ledger:
+        yield ledger
+
+
+def test_fifty_questions_at_once_from_eight_processes_are_right_within_the_day_and_add_up(
+    run: Command, serve: Serve, ledger: SqliteLedger, tmp_path: Path
+) -> None:
+    endpoint = serve({"weak": Arithmetic(), "strong": judge}, more=f"[budget]\nday = {DAY}\n")
+    results, most = tmp_path / "results", 0.0
+    results.touch()
+    numbers = [list(range(1 + at, QUESTIONS + 1, PROCESSES)) for at in range(PROCESSES)]
+    for at in (0, 1):
+        numbers[at].append(0)  # these two will die in mid-stream
+    with ExitStack() as running:
+        processes = [running.enter_context(_asking(run, results, asked)) for asked in numbers]
+        deadline = time.monotonic() + 90
+        while len(results.read_text().splitlines()) < QUESTIONS:
+            most = max(most, sum(ledger.day()))
+            assert time.monotonic() < deadline, results.read_text()
+            assert all(process.poll() in (None, 0) for process in processes)
+            time.sleep(0.02)
+        wait_until(lambda: sum(one.completion_tokens > 0 for one in _unfinished(endpoint)) == 2, "two are written")
+        held = ledger.day()[1]
+        for process in processes[:2]:
+            os.kill(process.pid, signal.SIGKILL)
+
+    told = [json.loads(line) for line in results.read_text().splitlines()]
+    assert sorted(one["value"] for one in told) == [6 * number for number in range(1, QUESTIONS + 1)]
+    assert {(one["status"], one["calls"], one["judging"]) for one in told} == {("solved", 3, 1)}
+
+    served = [one for one in endpoint.log if one.status == 200 and _number(one.request) != 0]
+    sums = "model, purpose, count(*), sum(prompt), sum(completion)"
+    assert rows(ledger.path, sums, "WHERE exact GROUP BY model ORDER BY model") == [
+        (model, purpose, *_figures([one for one in served if one.request.model == model]))
+        for model, purpose in (("strong", "judge"), ("weak", "answer"))
+    ]
+    assert sum(one["tokens"][0] for one in told) == sum(one.prompt_tokens for one in served)
+    assert ledger.day()[0] == pytest.approx(dollars(served))
+    assert most <= DAY + 1e-9
+
+    _one_more_call(ledger)
+    killed = rows(ledger.path, "state, prompt, completion, usd", "WHERE NOT exact")
+    assert [(state, completion) for state, _, completion, _ in killed] == [("settled", MAX_OUTPUT)] * 2
+    assert sum(usd for *_, usd in killed) == pytest.approx(held)
+    assert ledger.day() == pytest.approx((dollars(served) + held, 0.0))
+    assert ledger.day()[0] >= dollars(endpoint.log), "more than what was served in vain"
+    assert ledger.day()[0] <= DAY + 1e-9
+
+
+@contextmanager
+def _asking(run: Command, results: Path, numbers: list[int]) -> Iterator[subprocess.Popen[bytes]]:
+    asked = [f"How much is 6 times {number}" for number in numbers]
+    command = [sys.executable, str(Path(__file__).with_name("askers.py")), str(run.config), str(results), *asked]
+    with subprocess.Popen(command, env=run.env, cwd=run.folder) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _unfinished(endpoint: Endpoint) -> list[Served]:
+    return [one for one in endpoint.log if _number(one.request) == 0]
+
+
+def _figures(served: list[Served]) -> tuple[int, int, int]:
+    return len(served), sum(one.prompt_tokens for one in served), sum(one.completion_tokens for one in served)
+
+
+def _one_more_call(ledger: SqliteLedger) -> None:
+    """Whoever reserves next settles what the dead held."""
+    id = ledger.reserve(Call("weak", "weak", "answer", 1, 1, 0.0), None)
+    assert id is not None
+    ledger.settle(id, None)
+
+
+def test_what_a_command_held_that_was_killed_in_mid_stream_counts_in_full(
+    run: Command, serve: Serve, ledger: SqliteLedger
+) -> None:
+    endpoint = serve({"weak": Arithmetic()}, more="[judge]\nmodel = 'none'\n")
+    process = run.start("ask", "How much is 6 times 0?", LOCAL)
+    wait_until(lambda: endpoint.log and endpoint.log[0].completion_tokens, "it is being answered")
+    ((state, worst),) = rows(ledger.path, "state, usd")
+    assert state == "held"
+    process.kill()
+    process.communicate()
+    ran = run("ask", "How much is 6 times 7?", LOCAL, "--json")
+    cost = json.loads(ran.out)["cost"]
+    assert cost["exact"], "the bound is not charged to the other question"
+    assert rows(ledger.path, "state, usd, exact", "ORDER BY id LIMIT 1") == [("settled", worst, 0)]
+    assert ledger.day() == pytest.approx((worst + cost["usd"], 0.0))
+    assert worst >= dollars(endpoint.log[:1])
+
+
+ENDLESS = Scripted("word " * 3_000, obey=False, delay=0.02, pieces=2)
+IGNORANT = {
+    "and streams on": ENDLESS,
+    "and tells no usage": replace(ENDLESS, usage="missing"),
+    "in thoughts": replace(ENDLESS, text="42", reasoning=ENDLESS.text),
+}
+
+
+@pytest.mark.parametrize("how", IGNORANT)
+def test_a_server_that_ignores_the_output_limit_cannot_pass_the_cap(how: str, ledger: SqliteLedger) -> None:
+    cap = 0.0006
+    with Endpoint({"weak": lambda request: IGNORANT[how]}) as endpoint:
+        ours = Metered(OpenAIModel("weak", endpoint.url, "k"), Budget(1.0, 0, day_usd=cap, ledger=ledger), PRICED, 100)
+        with pytest.raises(BudgetSpent):
+            _ask_for_ever(ours)
+    assert len(endpoint.log) >= 3
+    assert dollars(endpoint.log) <= ledger.day()[0] <= cap + 1e-9
+    assert ledger.day()[1] == 0
+
+
+def _ask_for_ever(model: Metered) -> None:
+    for number in range(100):
+        play(model.reply([Message("user", f"How much is 6 times {number}?")]))
