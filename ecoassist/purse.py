@@ -52,7 +52,7 @@ def least(call: Call) -> float:
 def sure(call: Call) -> float:
     """What the prompt of `call` costs at worst, by the same measure."""
     rate = call.price or PER_TOKEN
-    return call.prompt * max(rate.input, rate.cached or 0.0) / 1e6
+    return call.prompt * max(rate.input, rate.cached or 0.0, rate.written or 0.0) / 1e6
 
 
 def amount(call: Call) -> float:
@@ -63,5 +63,7 @@ def amount(call: Call) -> float:
 def cost(usage: Usage, price: Price) -> float:
     """Dollars."""
     cached = price.input if price.cached is None else price.cached
-    fresh = usage.prompt - usage.cached
-    return (fresh * price.input + usage.cached * cached + usage.completion * price.output) / 1e6
+    written = price.input if price.written is None else price.written
+    fresh = usage.prompt - usage.cached - usage.written
+    prompt = fresh * price.input + usage.cached * cached + usage.written * written
+    return (prompt + usage.completion * price.output) / 1e6

@@ -61,6 +61,8 @@ class Usage:
     """Reasoning tokens included, as endpoints bill them."""
     cached: int = 0
     """The part of `prompt` that came from the provider's cache."""
+    written: int = 0
+    """The part of `prompt` that went into that cache, as far as it is told: some charge more for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class Price:
     output: float
     cached: float | None = None
     """For the part of the prompt that came from the provider's cache; None: as `input`."""
+    written: float | None = None
+    """For the part that went into it; None: as `input`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from ecoassist.cards.tokens import count_tokens
+from ecoassist.types import Usage
 
 from .script import Scripted, Served
 
@@ -127,16 +128,13 @@ def usage(kind: Kind, served: Served, reply: Scripted) -> dict[str, Any] | None:
     """The tokens of a reply, as far as it was served; None: they are not told."""
     if reply.usage == "missing":
         return None
-    if reply.usage == "count":
-        prompt, completion, cached = served.prompt_tokens, served.completion_tokens, 0
-    else:
-        prompt, completion, cached = reply.usage.prompt, reply.usage.completion, reply.usage.cached
-    hits = {"prompt_cache_hit_tokens": cached} if kind.hits else {"prompt_tokens_details": {"cached_tokens": cached}}
+    counted = Usage(served.prompt_tokens, served.completion_tokens) if reply.usage == "count" else reply.usage
+    details = {"cached_tokens": counted.cached, **({"cache_write_tokens": counted.written} if counted.written else {})}
     return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion - (count_tokens(reply.reasoning) if kind.apart else 0),
-        "total_tokens": prompt + completion,
-        **hits,
+        "prompt_tokens": counted.prompt,
+        "completion_tokens": counted.completion - (count_tokens(reply.reasoning) if kind.apart else 0),
+        "total_tokens": counted.prompt + counted.completion,
+        **({"prompt_cache_hit_tokens": counted.cached} if kind.hits else {"prompt_tokens_details": details}),
     }
 
 

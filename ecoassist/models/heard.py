@@ -123,7 +123,8 @@ def _usage(raw: Any) -> Usage | None:
     completion = max(completion, _count(raw, "total_tokens") - prompt)
     details = _get(raw, "prompt_tokens_details")
     cached = max(_count(details, "cached_tokens"), _count(raw, "prompt_cache_hit_tokens"))  # the latter: DeepSeek
-    return Usage(prompt, completion, min(cached, prompt))
+    written = _count(details, "cache_write_tokens")  # OpenAI's newer models, OpenRouter
+    return Usage(prompt, completion, min(cached, prompt), max(0, min(written, prompt - cached)))
 
 
 def _count(raw: Any, name: str) -> int:

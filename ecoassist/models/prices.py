@@ -39,11 +39,12 @@ def listed_price(model: str, base_url: str | None = None, at: datetime | None = 
     try:
         read, written = rate(input_tokens=PROBE), rate(output_tokens=PROBE)
         cached = rate(input_tokens=PROBE, cache_read_tokens=PROBE)
+        kept = rate(input_tokens=PROBE, cache_write_tokens=PROBE)
     except LookupError:
         return None
     if (read == 0 or written == 0) and not model.endswith(":free"):
         return None
-    return Price(read, written, cached)
+    return Price(read, written, cached, kept if kept != read else None)
 
 
 def is_local(base_url: str) -> bool:

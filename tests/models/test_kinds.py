@@ -144,6 +144,18 @@ def test_a_cached_prompt_is_cheaper_where_the_endpoint_says_so(kind: Kind, run: 
     assert asked.reply.usage == Usage(100, 20, 80)
 
 
+def test_what_a_provider_charges_for_writing_its_cache_is_reserved_and_paid(run: Run) -> None:
+    budget, dear = Budget(1.0, 10_000), Price(2.0, 10.0, 0.1, 2.5)
+    replies = [Scripted(TEXT, usage=Usage(100, 20, 60, 40)), Scripted(TEXT, usage="missing")]
+    with Endpoint({"small": replies}) as endpoint:
+        model = Metered(OpenAIModel("small", endpoint.url, "k"), budget, dear)
+        run(model.reply(HELLO, LIMIT))
+        assert budget.spending.usd == pytest.approx((60 * 0.1 + 40 * 2.5 + 20 * 10.0) / 1e6)
+        run(model.reply([Message("user", "something else")], LIMIT))
+    more = ((14 + 8) * 2.5 + LIMIT * 10.0) / 1e6
+    assert budget.spending.usd == pytest.approx((60 * 0.1 + 40 * 2.5 + 20 * 10.0) / 1e6 + more)
+
+
 # ── misbehaving ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

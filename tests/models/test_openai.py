@@ -360,6 +360,9 @@ GARBAGE = [
     b"\xff\xfe\xfd",
     b"<html>hello</html>",
     b'data: {"choices": [{"delta": {"content": "half"}}]}\n\n',
+    b'data: {"choices": [{"delta": {"content": "half"}}], "usage": {"prompt_tokens": 5, "completion_tokens": 1}}\n\n',
+    b'data: [{"error": {"message": "overloaded"}}]\n\n',
+    b'data: {"object": "error", "message": "overloaded"}\n\n',
     b"",
 ]
 

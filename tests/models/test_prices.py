@@ -17,6 +17,14 @@ def test_a_listed_price_is_per_million_tokens() -> None:
     assert prices.price_of("gpt-4o-mini", "https://api.openai.com/v1") == Price(0.15, 0.6, 0.075)
 
 
+def test_what_a_provider_takes_for_writing_its_cache_is_part_of_a_price() -> None:
+    dear, plain = (prices.price_of(name, "https://api.openai.com/v1") for name in ("gpt-6.1-sol", "gpt-4o-mini"))
+    assert dear
+    assert plain
+    assert dear.written == pytest.approx(1.25 * dear.input)
+    assert plain.written is None
+
+
 @pytest.mark.parametrize(
     ("model", "base_url"),
     [

@@ -86,7 +86,8 @@ def test_a_call_is_held_with_its_worst_case_and_then_comes_to_what_it_cost(money
     assert rows(path) == [("settled", 90, 5, 0.002, 1)]
     kept = rows(path, "run, tier, model, purpose, cached, price, strong")
     prices = [
-        json.dumps({"input": input, "output": output, "cached": None}) for input, output in ((10, 180), (20, 360))
+        json.dumps({"input": input, "output": output, "cached": None, "written": None})
+        for input, output in ((10, 180), (20, 360))
     ]
     assert kept == [("r1", "cheap", "small", "answer", 80, *prices)]
 
