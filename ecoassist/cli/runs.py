@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from ecoassist.events import Event
     from ecoassist.store.ledger import SqliteLedger
 
-app = typer.Typer(help="Runs that were kept: every question and what came of it.", no_args_is_help=True)
+app = typer.Typer(
+    help="Runs that were kept: every question and what came of it.", no_args_is_help=True, rich_markup_mode=None
+)
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The beginning of its id, as in the list.")]
 
 TICK = 0.1

@@ -101,7 +101,7 @@ _LEDGER: tuple[tuple[str, ...], ...] = (
             at REAL NOT NULL,            -- seconds since the run began
             event TEXT NOT NULL,         -- JSON, as events.encode writes it
             PRIMARY KEY (run, number)
-        ) WITHOUT ROWID
+        )
         """,
         """
         CREATE TABLE verdicts (          -- each step of the verdict chain, and what the person said later
