@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Runs that were kept: every question and what came of it.", no_args_is_help=True, rich_markup_mode=None
 )
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The beginning of its id, as in the list.")]
+RunId = Annotated[str, typer.Argument(help="The beginning of its id, as in the list.")]
 
 TICK = 0.1
 """Seconds between two pictures of the status line."""
@@ -84,7 +84,7 @@ def play(
 
 @app.command()
 def rm(
-    run: Annotated[str, typer.Argument(metavar="[RUN]", show_default=False, help="The beginning of its id.")] = "",
+    run: Annotated[str, typer.Argument(show_default=False, help="The beginning of its id.")] = "",
     all: Annotated[bool, typer.Option("--all", help="Every run.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     config: ConfigOption = None,

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from ecoassist.store.ledger import SqliteLedger
     from ecoassist.types import Run
 
-RunId = Annotated[
-    str, typer.Argument(metavar="[RUN]", show_default=False, help="The beginning of its id; default: the last run.")
-]
+RunId = Annotated[str, typer.Argument(show_default=False, help="The beginning of its id; default: the last run.")]
 
 
 def why(
