@@ -328,6 +328,7 @@ def test_no_chain_calls_an_attempt_without_an_answer_solved(order: tuple[Step, .
 def test_of_two_attempts_both_are_checked() -> None:
     failed = attempt(GOOD, BAD, ANSWERED)
     assert steps(Chain(), failed, valued(4)) == steps(Chain(), valued(4), failed) == [("checks", False)]
+    assert steps(Chain(), attempt(ANSWERED), failed, task=LIVE) == [("checks", False)], "a suspicion goes after a no"
 
 
 def test_attempts_that_agree_on_what_no_code_fetched_are_left_to_whoever_judges() -> None:
