@@ -24,7 +24,9 @@ def best(attempts: Sequence[Attempt]) -> Answer | None:
     unjudged = [attempt.answer for attempt in attempts if attempt.tier == attempts[-1].tier and attempt.answer]
     if unjudged:
         return unjudged[-1]
-    results = [turn.result for attempt in attempts for turn in attempt.turns if turn.good and turn.result]
+    results = [
+        turn.result for attempt in attempts for turn in attempt.turns if turn.good and not turn.fault and turn.result
+    ]
     said = dict.fromkeys(text for text in map(_said, results) if text)
     return Answer("\n\n".join([UNFINISHED, *tuple(said)[-FOUND:]])) if said else None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -208,10 +207,9 @@ def test_a_reply_that_cannot_be_read_counts_by_its_form() -> None:
     "text",
     ["a/" * 50_000, "'" * 99_999, "://" * 30_000, "1:" * 50_000, "n " * 50_000, "0x" + "f" * 99_999, "\\" * 99_999],
 )
-def test_a_hostile_message_costs_no_time(text: str) -> None:
-    began = time.process_time()
-    shape(text)
-    assert time.process_time() - began < 1.0
+def test_of_a_hostile_message_only_the_beginning_counts(text: str) -> None:
+    assert shape(text) == shape(text + " and more")
+    assert len(shape(text)) <= 4_000
 
 
 # ── the digest ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -280,6 +278,8 @@ ANSWER = Answer("The mean is 42.75 degrees.", 42.75)
         ("assert x == 1, 'The answer is 42.75'", failed("AssertionError", "The answer is 42.75")),
         ("import sys; sys.exit('The answer is 42.75')", failed("SystemExit", "The answer is 42.75")),
         ("int('The answer is 42.75')", failed("ValueError", "invalid literal for int(): 'The answer is 42.75'")),
+        ("import sys; sys.exit(said)", failed("SystemExit", "The answer is 42.75")),
+        ("assert ok, said", failed("AssertionError", "The answer is 42.75")),
         ("eval(s)", failed("SyntaxError", "invalid syntax\n    answer = 42.75\n")),
         ("future.set_exception(E('The answer'))", failed("RuntimeError", "The answer is 42.75")),
         ("secret_sauce = compute(42.75)\nrun(s)", failed("RuntimeError", "in: secret_sauce = compute(42.75)")),

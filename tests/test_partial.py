@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ecoassist.partial import FOUND, LENGTH, UNFINISHED, best
-from ecoassist.types import Answer, Attempt, CellResult, CellStatus, End, Reply, Turn
+from ecoassist.types import Answer, Attempt, CellResult, CellStatus, End, Fault, Reply, Turn
 
 
 def cell(text: str = "", value: str = "", status: CellStatus = "ok") -> Turn:
@@ -39,6 +41,12 @@ def test_a_rejected_answer_is_not_offered_again_but_what_its_program_printed_is(
 def test_what_programs_found_is_labelled_and_has_no_value() -> None:
     answer = best([attempt("cheap", cell("Oslo 3\n", "[3]"), cell("boom", status="error"), cell("Bergen 4"))])
     assert answer == Answer(f"{UNFINISHED}\n\nOslo 3\n[3]\n\nBergen 4", None)
+
+
+def test_what_came_of_calls_that_failed_is_nothing_found() -> None:
+    failed = replace(cell("sorry, no data"), fault=Fault("api", "api.w answered 404"))
+    assert best([attempt("cheap", failed)]) is None
+    assert best([attempt("cheap", cell("Oslo 3"), failed)]) == Answer(f"{UNFINISHED}\n\nOslo 3")
 
 
 def test_only_the_last_outputs_are_given_each_of_them_bounded_and_once() -> None:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from ecoassist.egress.record import Record, Tally
+from ecoassist.egress.shape import Sketch
 from ecoassist.types import Place, Secret
 
 KEY, PLACEHOLDER = "k3y/of+weather", "x8w-ab4xcdefgh"
@@ -33,6 +34,14 @@ def test_a_key_or_its_placeholder_in_a_path_is_told_by_its_name(form: str) -> No
 def test_any_other_path_stays_as_it_was(path: str) -> None:
     assert noted(Record([SECRET]), path) == path
     assert noted(Record(), path) == path
+
+
+def test_a_placeholder_that_a_response_has_as_a_name_is_told_by_the_variable() -> None:
+    record, tally = Record([SECRET]), Tally("api.test", "GET", "/", 200, sketch=Sketch(""))
+    assert tally.sketch
+    tally.sketch.feed(f'{{"{PLACEHOLDER}": 1}}'.encode())
+    record.note(tally)
+    assert record.drain()[0].shape == "{[WEATHER_KEY]: number}"
 
 
 def test_of_very_many_accesses_the_last_are_kept_and_each_is_told_once() -> None:
