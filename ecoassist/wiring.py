@@ -209,6 +209,8 @@ def judge_choice(config: Config, choices: Sequence[Choice]) -> Choice | None:
     own that cannot be used."""
     name, tier = config.judge.model, config.judge.tier
     by_name = {choice.name: choice for choice in choices}
+    if name in ("person", "none"):
+        return None
     if tier is not None:
         if tier not in by_name:
             raise UsageFault(f"judge.tier: {tier!r} is not a tier", f"write one of: {', '.join(by_name)}")
@@ -216,8 +218,6 @@ def judge_choice(config: Config, choices: Sequence[Choice]) -> Choice | None:
         price = Price(cost.input, cost.output, cost.cached) if cost else None
         own = Declared("judge", name, there.base_url, there.key_name or None, price=price)
         return choose((own,), config.environ, keys=config.keys)[0]
-    if name in ("person", "none"):
-        return None
     if name not in by_name and name != "strong":
         known = ", ".join([*by_name, "strong", "person", "none"])
         remedy = f"write one of: {known}; or with judge.tier the name of a model at the endpoint of that tier"
@@ -231,12 +231,12 @@ def steps_of(config: Config, *, chat: bool, person: bool) -> tuple[Step, ...]:
     Where none is configured: in a conversation the person judges what checks and agreement leave open; elsewhere a
     model does, and the person only where it could not.
     """
-    named = config.judge.chain
-    if named is None and config.judge.tier is None and config.judge.model in ("person", "none"):
-        named = ("agreement", "person") if config.judge.model == "person" else ("agreement",)
+    named, model = config.judge.chain, config.judge.model
+    if model == "none":  # and nobody instead
+        return tuple(step for step in named or ("agreement",) if step == "agreement")
     if named is not None:
         return named
-    return ("agreement", "person") if chat and person else ("agreement", "model", "person")
+    return ("agreement", "person") if model == "person" or (chat and person) else ("agreement", "model", "person")
 
 
 class Models:

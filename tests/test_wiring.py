@@ -12,10 +12,11 @@ from ecoassist.config import load
 from ecoassist.demo.endpoint import Endpoint, Scripted
 from ecoassist.egress.policy import Override
 from ecoassist.errors import NoModel, UsageFault
+from ecoassist.play import play
 from ecoassist.prompts import CLOSED, NETWORK, OPEN
 from ecoassist.reach import apis_of, missing_keys, policy_of
 from ecoassist.sandboxes import Sandboxes
-from ecoassist.types import Attachment, Place, Price
+from ecoassist.types import Answer, Attachment, Attempt, CellResult, Place, Price, Reply, Task, Turn
 from ecoassist.verdict.judge import Chain
 from ecoassist.wiring import choices_of, judge_choice, now, open_session, price_of, steps_of
 
@@ -150,6 +151,7 @@ def test_a_model_of_its_own_judges_at_the_endpoint_of_a_tier(tmp_path: Path) -> 
         ('model = "cheap"', True, True, ("agreement", "person")),
         ('model = "person"', False, True, ("agreement", "person")),
         ('model = "none"', True, True, ("agreement",)),
+        ('model = "none"\ntier = "cheap"\nchain = ["model", "person"]', True, True, ()),
         ('chain = ["checks", "model"]', True, True, ("checks", "model")),
         ("chain = []", False, True, ()),
     ],
@@ -182,6 +184,25 @@ def test_a_session_knows_whether_anybody_judges(
             assert isinstance(chain, Chain)
             assert (chain.model is not None, chain.person) == who
             assert session.judged is any(who)
+
+
+@pytest.mark.parametrize("refuse", [{}, {"json_schema": 400}, {"json_schema": 422, "json_object": 422}])
+@pytest.mark.parametrize("reply", ['{"evidence": "4", "reason": "fits", "solved": true}', "**Yes**, it stands there."])
+def test_a_judge_is_asked_for_json_as_far_as_its_endpoint_can_and_read_whatever_comes(
+    reply: str, refuse: dict[str, int], tmp_path: Path
+) -> None:
+    cell = Turn(Reply("c"), "print(4)", CellResult("ok", "4"))
+    attempt = Attempt("cheap", (cell, Turn(Reply("4"), answer=Answer("4", 4))), "answered", model="small")
+    with Endpoint({"small": [Scripted("")], "big": [Scripted(reply)]}, refuse=refuse) as endpoint:
+        with open_session(config(tmp_path, tiers(endpoint.url)), unsafe_local=True) as session:
+            verdict = play(session.engine.judge.judge(Task("What is 2 + 2?"), [attempt]))
+            spent, judging = session.engine.spending()
+        [served] = endpoint.log
+    assert (verdict.solved, verdict.by, verdict.judge, verdict.own) == (True, "model", "big", False)
+    form = served.request.body.get("response_format", {}).get("type")
+    assert form == ("json_schema" if not refuse else "json_object" if len(refuse) == 1 else None)
+    assert spent == judging
+    assert judging.calls == 1
 
 
 def test_two_tiers_of_one_name_are_refused(tmp_path: Path) -> None:
