@@ -23,11 +23,13 @@ from ecoassist.budget import Budget, Metered
 from ecoassist.demo.endpoint import ChatRequest, Endpoint, Scripted, Served
 from ecoassist.errors import BudgetSpent
 from ecoassist.models.openai import OpenAIModel
+from ecoassist.partial import UNFINISHED
 from ecoassist.play import play
+from ecoassist.prompts import SHORT_HINT
 from ecoassist.store.ledger import SqliteLedger
-from ecoassist.types import Call, Message, Price
+from ecoassist.types import Call, Message, Price, Usage
 from ecoassist.wiring import MAX_OUTPUT
-from tests.e2e.conftest import LOCAL, Command, Serve, is_judge, judged, prompt, python, wait_until
+from tests.e2e.conftest import LOCAL, PRICE, Command, Serve, is_judge, judged, prompt, python, wait_until
 
 PRICED = Price(1.0, 2.0)
 """That of every tier here, as Command.configure writes it."""
@@ -171,6 +173,61 @@ def test_what_a_command_held_that_was_killed_in_mid_stream_counts_in_full(
     assert ledger.day() == pytest.approx((worst + cost["usd"], 0.0))
     assert worst >= dollars(endpoint.log[:1])
 
+
+# ── at the end of the money ─────────────────────────────────────────────────────────────────────────────────────────
+
+DEAR = "price = { input = 0.1, output = 20.0 }"
+CAP = ("--max-cost", "0.01")
+
+
+def dear(tokens: int, code: str = "print('Oslo: 3')") -> Scripted:
+    """A reply of so many tokens, as its endpoint tells."""
+    return replace(python(code), usage=Usage(600, tokens))
+
+
+@pytest.mark.parametrize("form", ["text", "--json"])
+def test_when_the_money_ends_what_was_found_is_said_to_be_a_part(form: str, run: Command, serve: Serve) -> None:
+    endpoint = serve({"weak": [dear(480), Scripted("never asked")]})
+    run.configure(endpoint.url, {"weak": "weak"}, settings=DEAR)
+    ran = run("ask", "What is the weather in Oslo?", LOCAL, *CAP, *([form] if form == "--json" else []))
+    assert ran.code == 4, ran.err
+    assert len(endpoint.log) == 1
+    assert "? only a part: the budget was spent before an answer was confirmed" in ran.err
+    assert "could cost" in ran.err
+    told = f"{UNFINISHED}\n\nOslo: 3"
+    if form == "text":
+        assert ran.out == f"{told}\n"
+    else:
+        record = json.loads(ran.out)
+        names = ("status", "partial", "answer", "value", "solution_stored")
+        assert [record[name] for name in names] == ["budget", True, told, None, None]
+        assert record["cost"]["usd"] == pytest.approx((600 * 0.1 + 480 * 20.0) / 1e6)
+
+
+def test_at_four_fifths_of_the_money_the_model_is_told_to_finish_and_judging_is_shown_apart(
+    run: Command, serve: Serve
+) -> None:
+    answer = Scripted("It is 3.\nANSWER: 3", usage=Usage(700, 10))
+    endpoint = serve({"weak": [dear(350), dear(60, "print('Bergen: 4')"), answer], "strong": []})
+    judging = Endpoint({"strong": [judged(True)]})
+    with judging:
+        tiers = [
+            f'[[tiers]]\nname = "{name}"\nmodel = "{name}"\nbase_url = "{url}"\n{price}\n'
+            for name, url, price in (("weak", endpoint.url, DEAR), ("strong", judging.url, PRICE.replace("2.0", "0.1")))
+        ]
+        run.config.write_text("\n".join(tiers).replace("input = 1.0", "input = 0.1"))
+        ran = run("ask", "What is the weather in Oslo?", LOCAL, "--json", *CAP)
+    first, second, third = (prompt(served.request) for served in endpoint.log)
+    assert SHORT_HINT not in first + second
+    assert SHORT_HINT in third
+    assert ran.code == 0, ran.err
+    cost = json.loads(ran.out)["cost"]
+    assert cost["judging_usd"] == pytest.approx(0.1 * sum(_figures(judging.log)[1:]) / 1e6)
+    assert cost["usd"] == pytest.approx((0.1 * 1_900 + 20.0 * 420) / 1e6 + cost["judging_usd"])
+    assert "of which judging $0.00" in ran.err
+
+
+# ── over real HTTP ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 ENDLESS = Scripted("word " * 3_000, obey=False, delay=0.02, pieces=2)
 IGNORANT = {
