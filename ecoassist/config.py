@@ -72,7 +72,7 @@ class JudgeConfig(_Section):
 
 class BudgetConfig(_Section):
     question: float = Field(default=0.50, ge=0)
-    """Dollars that one question may cost, judge included."""
+    """Dollars that one question may cost, judge included; inf: no limit."""
     session: float | None = Field(default=5.0, ge=0)
     """The same for all questions of a conversation."""
     day: float | None = Field(default=20.0, ge=0)

@@ -77,7 +77,7 @@ class Day:
                     return worst, id
                 held = True
             except Locked:
-                if late:
+                if late or self._told:  # it was waited for long enough
                     raise
             if held and not said:
                 said = True
@@ -106,4 +106,4 @@ class Day:
     def _trouble(self, error: EnvironmentFault) -> None:
         if not self._told:
             self._told = True
-            self.notice(f"warning: the budget of the day cannot be counted: {error}; {error.remedy}")
+            self.notice(f"the budget of the day cannot be counted: {error}; {error.remedy}")

@@ -107,7 +107,7 @@ def open_session(
         session_usd=config.budget.session,
         day_usd=config.budget.day,
         ledger=ledger,
-        notice=desk.notice,
+        notice=lambda text: desk.notice(f"{WARNING}{text}"),
     )
     try:
         models = Models(budget, redactor, price_of(choices[-1]))

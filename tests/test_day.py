@@ -237,7 +237,9 @@ def test_a_ledger_that_stays_locked_is_a_broken_one(money: Money, time: Time, tm
     with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert run(metered(budget, "x", price=Price(0.1, 0.1)).reply(HELLO, 20)).text == "x"
-    assert time.now == pytest.approx(PATIENCE, abs=0.5)
+        assert time.now == pytest.approx(PATIENCE, abs=0.5)
+        run(metered(budget, "x", price=Price(0.1, 0.1)).reply(HELLO, 20))
+        assert time.now == pytest.approx(PATIENCE, abs=0.5), "it is not waited for again"
     assert [text for text in told if "locked" in text] == told
     assert len(told) == 1
 

@@ -9,12 +9,11 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from ecoassist.owners import dead, elsewhere, owner
+from ecoassist.purse import TINY
 from ecoassist.types import Call, Price
 
 from .database import Database, plain
 
-TINY = 1e-9
-"""Dollars that sums of fractions may be off by."""
 BUSY = 0.05
 """Seconds that SQLite waits for the lock of a reservation. Whoever reserves waits longer, and can be stopped there."""
 LONGEST = datetime.timedelta(hours=1)
