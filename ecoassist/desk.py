@@ -19,6 +19,11 @@ class Desk:
         warning = text.removeprefix(WARNING)
         self._notices.put(Notice(text) if warning == text else Notice(warning, "warning"))
 
+    def clear(self) -> None:
+        """What nobody was told yet, nobody is."""
+        while not self._notices.empty():
+            self._notices.get()
+
     def merge(self, events: Stream[R], check: Callable[[], None]) -> Stream[R]:
         """`events`, with what lies on the desk between any two. `check` runs at each of them and may raise."""
 

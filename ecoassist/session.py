@@ -213,6 +213,7 @@ class Session:
         forgotten = self.asked_privately
         if forgotten:
             self._forget(self._public)
+            self.desk.clear()  # what it tells next is kept
         self.private = False
         return forgotten
 

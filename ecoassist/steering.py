@@ -35,8 +35,6 @@ class Steering:
     """The share of questions that the last tier answers alone; never of those whose tier the person chose."""
     chance: Callable[[], float] = random.random
     """At least 0, less than 1."""
-    _drawn: bool = False
-    """Whether the last question was held out."""
     _origin: tuple[int, bool, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,17 +52,16 @@ class Steering:
     def next(self) -> tuple[Sequence[Tier], str]:
         """The tiers of the next question, and why it does not simply begin at the first."""
         # a share of 0 never draws, a share of 1 always does
-        self._drawn = self.why != CHOSEN and len(self.tiers) > 1 and self.chance() < self.hold_out
-        if self._drawn:
+        if self.why != CHOSEN and len(self.tiers) > 1 and self.chance() < self.hold_out:
             return self.tiers[-1:], HOLD_OUT
         return self.tiers[self.first : self.first + 1 if self.only else None], self.why
 
     def finished(self, outcome: Outcome) -> None:
         """Learns from what became of the last one: a tier that a stronger one solved it after is passed over.
 
-        Not where a tier only could not be reached, nor where the strongest tier was asked to compare.
+        Not where a tier only could not be reached. A question that was held out knew one tier: it teaches nothing.
         """
-        if not self.sticky or self.only or self._drawn or outcome.status != "solved" or outcome.tier is None:
+        if not self.sticky or self.only or outcome.status != "solved" or outcome.tier is None:
             return
         failed = any(attempt.tier != outcome.tier and attempt.end != "provider" for attempt in outcome.attempts)
         place = self.names.index(outcome.tier)

@@ -416,8 +416,11 @@ def test_back_in_public_the_private_questions_and_all_variables_are_forgotten() 
     play(it.ask("two, and hush"), stop=Stop(15))
     play(it.ask("three, and hush"), stop=Stop(15))
     assert "hush" in "".join(message.text for message in model.seen[4])
+    it.desk.notice("a late word on a secret")
     assert it.go_public()
-    stored = play(it.ask("and now"), stop=Stop(15)).stored
+    recorder = Recorder()
+    stored = play(it.ask("and now"), [recorder], stop=Stop(15)).stored
+    assert "secret" not in repr(recorder.events)
     sent = "".join(message.text for message in model.seen[-1])
     assert "one" in sent
     assert "secret" not in sent

@@ -63,7 +63,7 @@ HoldOut = Annotated[
 ]
 NoJudge = Annotated[
     bool,
-    typer.Option("--no-judge", help="Neither a model nor you judge: checks and agreement alone. Else: unverified."),
+    typer.Option("--no-judge", help="Ask neither a model nor you whether an answer is right."),
 ]
 Private = Annotated[
     bool,

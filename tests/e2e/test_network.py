@@ -177,6 +177,19 @@ def test_a_host_opened_for_good_is_open_in_the_next_process_until_it_is_removed(
     assert "No host can be opened: nobody is at a terminal to be asked." in told(endpoint, "Refused by")[-1]
 
 
+def test_a_host_opened_for_good_by_a_private_question_is_open_for_its_session_only(
+    run: Command, serve: Serve, data: Data
+) -> None:
+    serve({"weak": fetching}, more=data.more)
+    person = asked_at_terminal(run, "--private")
+    person.sees(KEYS)
+    person.types("a\r")
+    person.sees(f"{HOST} is open for this session only: nothing is kept of a private question")
+    person.sees("42 mm.")
+    assert person.leaves() == 0
+    assert HOST not in run("api", "list").out
+
+
 def test_enter_leaves_the_host_closed_and_the_files_at_stake_are_named(run: Command, serve: Serve, data: Data) -> None:
     endpoint = serve({"weak": fetching}, more=data.more)
     (run.folder / "sales.csv").write_text("a,b\n1,2\n")

@@ -209,6 +209,7 @@ def test_a_script_learns_of_the_worst_answer(run: Command, serve: Serve) -> None
 
 QUESTION, REPLY = "Where does the xylographer sleep?", Scripted("In the quagmirehouse.\nANSWER: 'quagmirehouse'")
 CODE = python("hideout = 'quagmirehouse'\nopen('quagmirehouse.txt', 'w').write(hideout)\nprint(hideout)")
+BOXES = [pytest.param(LOCAL, id="local"), pytest.param("--verbose", id="container", marks=pytest.mark.docker)]
 WORDS = (b"xylographer", b"quagmirehouse", b"hideout")
 
 
@@ -240,6 +241,7 @@ def test_a_private_question_leaves_nothing_behind(run: Command, serve: Serve) ->
         assert ledger.execute("SELECT count(*) FROM calls WHERE state = 'settled' AND usd > 0").fetchone() == (3,)
         assert ledger.execute("SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM events)").fetchone() == (0,)
         assert ledger.execute("SELECT count(*) FROM verdicts").fetchone() == (0,)
+        assert ledger.execute("SELECT DISTINCT run FROM calls").fetchall() == [("",)]
 
 
 @pytest.mark.parametrize("ending", ["no model", "the time limit"])
@@ -303,11 +305,14 @@ def test_a_private_conversation_leaves_nothing_behind(run: Command, serve: Serve
     assert traces(run.folder) == []
 
 
-def test_a_private_stretch_of_a_conversation_leaves_nothing_behind(run: Command, serve: Serve, chat: Open) -> None:
+@pytest.mark.parametrize("box", BOXES)
+def test_a_private_stretch_of_a_conversation_leaves_nothing_behind(
+    box: str, run: Command, serve: Serve, chat: Open
+) -> None:
     peek = python("import os\nprint(any(name.endswith('deout') for name in dir()), os.listdir())")
     parrot = [python("print(1)"), Scripted("One."), CODE, REPLY, peek, Scripted("Two.")]
     endpoint = serve({"weak": parrot, "strong": unasked})
-    person = chat()
+    person = chat(box)
 
     def asks(question: str) -> None:
         person.asks(question)
