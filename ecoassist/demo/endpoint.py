@@ -25,6 +25,7 @@ from ecoassist.cards.tokens import PIECE, count_tokens, weight
 from ecoassist.types import Message, Usage
 
 from .kinds import OPENAI, Kind, message, thought, told, usage
+from .pace import wait_until_read
 from .script import ChatRequest, Script, Scripted, Served, count_prompt, tokens, within
 
 __all__ = ["ChatRequest", "Endpoint", "Script", "Scripted", "Served", "count_prompt", "count_tokens"]
@@ -269,6 +270,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             sent = tokens(parts)
             for at in range(0, len(sent), reply.pieces):
                 self.server.endpoint.closing.wait(reply.delay)
+                if not reply.obey:
+                    wait_until_read(self.connection)
                 self._still_there()
                 text = "".join(sent[at : at + reply.pieces])
                 served.completion_tokens += count_tokens(text)

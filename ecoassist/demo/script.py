@@ -69,7 +69,8 @@ class Scripted:
     empty: bool = False
     """No chunk has any choices."""
     obey: bool = True
-    """Whether the caller's token limit is kept. One that is not kept and a `delay` show what was sent in vain."""
+    """Whether the caller's token limit is kept. Where it is not, each chunk waits until the client has read the one
+    before: what is sent in vain then tells of the client, and not of the speed of the machine."""
 
 
 Script: TypeAlias = "Callable[[ChatRequest], Scripted] | Sequence[Scripted]"

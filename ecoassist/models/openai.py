@@ -17,6 +17,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, cast
 
+import httpx2  # what the client is built on
 import openai  # noqa: TID251 - the one place
 
 from ecoassist.errors import Interrupted, ProviderError
@@ -32,6 +33,9 @@ from .prices import is_local
 from .pump import pump
 from .quirks import LIMITS, Quirks, limit_names, named
 
+FOREIGN = (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError)
+"""What the client raises. It lets some of httpx2's own errors through, where the body of an error breaks off, and what
+JSON raises: ValueError, and RecursionError where it is nested too deep."""
 LEAST = 512
 """Tokens: an endpoint that has no room for so short a reply has none for the conversation."""
 
@@ -121,7 +125,7 @@ class OpenAIModel:
                         raise self._late(line)
         except Interrupted:
             return Reply(heard.text, "interrupted", model=self.name)
-        except (openai.OpenAIError, ValueError, RecursionError) as error:  # the latter: JSON that is nested too deep
+        except FOREIGN as error:
             if isinstance(error, openai.APIStatusError) and is_filtered(error.status_code, error.body):
                 return Reply("", "filter", model=self.name)
             raise self._translate(error, line) from error
@@ -201,11 +205,11 @@ class OpenAIModel:
         place = self._place
         if isinstance(error, openai.APIStatusError):
             return place.status(error.status_code, error.body, error.response.headers)
-        if isinstance(error, openai.APITimeoutError):
+        if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
             if line.sent:
                 return place.broken(f"sent nothing for {self.timeouts.read:g} s", billed=True)
             return place.broken(f"could not be reached within {self.timeouts.connect:g} s", billed=False)
-        if isinstance(error, openai.APIConnectionError):
+        if isinstance(error, openai.APIConnectionError | httpx2.TransportError):
             what = "broke the connection" if line.sent else "could not be reached"
         elif isinstance(error, openai.APIError):
             what = f"reported an error: {place.said(error.body or error.message)}"

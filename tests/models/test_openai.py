@@ -374,6 +374,16 @@ def test_garbage_is_a_provider_error(body: bytes, run: Run) -> None:
     assert (error.retryable, error.billed) == (True, True)
 
 
+@pytest.mark.parametrize("status", [200, 400, 404, 429, 500, 999])
+@pytest.mark.parametrize(
+    "rest",
+    [b"content-encoding: gzip\r\n\r\nnot gzip", b"content-length: 99\r\n\r\nhalf", b"x\r\n\r\n", b"\r\n\xff\xfe"],
+)
+def test_an_answer_that_breaks_anywhere_is_a_provider_error(status: int, rest: bytes, run: Run) -> None:
+    with raw_server(b"HTTP/1.1 %d X\r\n" % status + rest) as url:
+        failure(run, OpenAIModel("small", url, "k"))
+
+
 @pytest.mark.parametrize("answer", [b"", b"not http at all\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nx"])
 def test_what_is_not_even_http_is_a_provider_error(answer: bytes, run: Run) -> None:
     with raw_server(answer) as url:
