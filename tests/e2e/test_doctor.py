@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 
 import pytest
 
 from ecoassist import __version__
 from ecoassist.demo.endpoint import Scripted
+from ecoassist.store.ledger import SqliteLedger
 from tests.e2e.conftest import LOCAL, Command, Serve
 
 ANSWER = Scripted("never asked")
@@ -36,6 +38,19 @@ def test_no_command_shows_the_help_and_is_wrong_usage(run: Command) -> None:
     ran = run()
     assert ran.code == 2
     assert "Usage:" in ran.out + ran.err
+
+
+def test_doctor_says_where_trying_a_question_twice_does_not_pay(run: Command, serve: Serve) -> None:
+    serve({"weak": [ANSWER], "strong": [ANSWER]})
+    run.config.write_text(run.config.read_text().replace('model = "weak"', 'model = "weak"\nsamples = 2'))
+    with closing(SqliteLedger(run.data / "ledger.db")) as ledger:
+        ledger.begin("1", "q")
+        for number in range(30):
+            ledger.judged("1", "weak", "agreement", number < 10)
+    ran = run("doctor", LOCAL)
+    assert ran.code == 0, ran.out + ran.err
+    assert "!!  two attempts of weak cost more than they save" in ran.out
+    assert "!!  of the last 30 pairs of attempts of weak only 10 agreed" in ran.out
 
 
 def test_doctor_says_what_was_chosen_and_why(run: Command, serve: Serve) -> None:

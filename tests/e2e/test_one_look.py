@@ -6,6 +6,7 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from ecoassist.demo.endpoint import Scripted
 from ecoassist.egress.ca import SessionCA
 from ecoassist.keys import put
+from ecoassist.store.ledger import SqliteLedger
 from ecoassist.store.sqlite import SqliteStore
 from ecoassist.types import Answer, Solution
 from tests.e2e.conftest import Command, Serve, judged, judging, prompt, python
@@ -121,6 +123,29 @@ def test_two_tiers_and_the_re_run_see_one_answer_of_the_host(run: Command, serve
     written = b"".join(path.read_bytes() for path in run.data.rglob("*") if path.is_file())
     assert KEY not in ran.out + ran.err + shown.out + "".join(evidence)
     assert KEY.encode() not in written
+
+
+@pytest.mark.docker
+def test_two_attempts_of_one_tier_that_must_agree_see_one_answer_of_the_host(
+    run: Command, serve: Serve, counter: Counter
+) -> None:
+    told = Scripted("Visitor 1.\nANSWER: 1")
+    weak = [python(PROGRAM), told, python(PROGRAM), Scripted('ANSWER: "1 visitor"')]
+    endpoint = serve({"weak": weak, "strong": []}, more=settings(counter, run.folder))
+    run.config.write_text(run.config.read_text().replace('model = "weak"', 'model = "weak"\nsamples = 2'))
+    put(run.folder / "config.d", "COUNTER_KEY", KEY)
+
+    ran = run("ask", "How many visitors has the museum?", "--json", "--verbose")
+
+    body = json.loads(ran.out)
+    assert (body["status"], body["tier"], body["verdict"]["by"]) == ("solved", "weak", "agreement"), ran.err
+    assert counter.asked == [("GET", KEY)], "a second call would have been answered with 503"
+    assert [[one["cached"] for one in attempt["accesses"]] for attempt in body["attempts"]] == [[False], [True]]
+    assert {one.request.model for one in endpoint.log} == {"weak"}
+    assert "two attempts of weak cost more than they save: strong takes 1.0 times its price" in ran.err
+    assert "confirmed by its re-run" in ran.err
+    with closing(SqliteLedger(run.data / "ledger.db")) as ledger:
+        assert ledger.agreement("weak") == (1, 1)
 
 
 @pytest.mark.docker
