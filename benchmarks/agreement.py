@@ -15,18 +15,17 @@ by one, for a replay that bills them.
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common import Figure, show
 from ecoassist.types import JSON, Answer, Attempt, Reply, Task, Turn
 from ecoassist.values import value_of
 from ecoassist.verdict.agreement import agree
-
-from .common import Figure, show
 
 COST, LOSS = 0.40, 0.5
 """Targets for words and a program: the cost as a part of asking the strong model alone, and points of accuracy."""
@@ -94,9 +93,10 @@ def replayed(records: Sequence[Mapping[str, Any]], first: str, second: str) -> t
 
 
 def figures(records: Sequence[Mapping[str, Any]]) -> list[Figure]:
+    pairs = (("words + program", "words", "programs", True), ("two programs", "programs", "plans", False))
     rows = []
-    for name, kinds, aimed in (("words + program", ("words", "programs"), True), ("2 programs", ("programs", "plans"), False)):
-        cost, loss, precision, escalated = replayed(records, *kinds)
+    for name, first, second, aimed in pairs:
+        cost, loss, precision, escalated = replayed(records, first, second)
         rows += [
             Figure(f"{name}: cost / strong alone", cost, "x", COST if aimed else None),
             Figure(f"{name}: accuracy lost", loss, "pt", LOSS if aimed else None),
@@ -104,3 +104,22 @@ def figures(records: Sequence[Mapping[str, Any]]) -> list[Figure]:
             Figure(f"{name}: escalated", escalated, "%"),
         ]
     return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="python -m benchmarks.agreement"
+    )
+    parser.add_argument("answers", type=Path, metavar="ANSWERS.json", help="recorded answers, as told above")
+    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
+    told = parser.parse_args()
+    try:
+        records = json.loads(told.answers.read_text(encoding="utf-8"))
+        rows = figures(records)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        parser.error(f"{told.answers}: {type(error).__name__}: {error}; see --help for what it has to hold")
+    show(f"Two attempts that have to agree, over {len(records):,} questions", rows, check=told.check)
+
+
+if __name__ == "__main__":
+    main()

@@ -73,7 +73,11 @@ def report(title: str, figures: Sequence[Figure]) -> None:
     """Prints the table; leaves with 1 when --check was given and a target is missed."""
     parser = argparse.ArgumentParser(description=title)
     parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
-    check = parser.parse_args().check
+    show(title, figures, check=parser.parse_args().check)
+
+
+def show(title: str, figures: Sequence[Figure], *, check: bool) -> None:
+    """Prints the table; leaves with 1 when `check` and a target is missed."""
     print(f"{title}\n")
     width = max(len(figure.name) for figure in figures)
     for figure in figures:
