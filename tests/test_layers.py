@@ -29,7 +29,7 @@ BLIND = 2
 """The row whose members may not import each other: they meet only in `wiring`."""
 HEAVY = {
     "openai": {"models.openai"},
-    "httpx2": {"models.openai"},
+    "httpx2": {"models.openai", "models.line"},
     "docker": {"kernel"},
     "jupyter_client": {"kernel"},
     "zmq": {"kernel"},

@@ -4,15 +4,40 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+import httpx2  # what the openai client is built on
+
+MOST = 1 << 26
+"""Bytes of an answer: the longest reply that a model gives has about a fifth of it, in chunks of one token each."""
+
+
+class Bounded(httpx2.SyncByteStream):
+    """An answer of at most `most` bytes: one line without an end would fill the memory long before the deadline.
+
+    Raises ValueError.
+    """
+
+    def __init__(self, stream: Any, most: int) -> None:
+        self.stream, self.left = stream, most
+
+    def __iter__(self) -> Iterator[bytes]:
+        for data in self.stream:
+            self.left -= len(data)
+            if self.left < 0:
+                raise ValueError("the answer does not end")
+            yield data
+
+    def close(self) -> None:
+        self.stream.close()
 
 
 class Line:
     """The connection of one call: it can be hung up from another thread, at any point of the request."""
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self.headers = headers
+    def __init__(self, headers: Mapping[str, str], most: int = MOST) -> None:
+        self.headers, self.most = headers, most
         self.sent = False
         """Something of the request has left: it may be billed."""
         self._socket: socket.socket | None = None
@@ -34,6 +59,10 @@ class Line:
             }
         )
         request.extensions = {**request.extensions, "trace": self._trace}
+
+    def answered(self, response: Any) -> None:
+        """Called with the response before anything of its body is read."""
+        response.stream = Bounded(response.stream, self.most)
 
     def _trace(self, name: str, info: Mapping[str, Any]) -> None:
         """httpcore's documented trace extension: which socket is used, and how far the request is."""

@@ -28,7 +28,7 @@ from ecoassist.types import Message, Reply
 from .failures import Place, is_filtered, is_over_limit, is_too_long
 from .guard import Guard, asked
 from .heard import Heard, is_last
-from .line import Line
+from .line import MOST, Line
 from .prices import is_local
 from .pump import pump
 from .quirks import LIMITS, Quirks, limit_names, named
@@ -56,6 +56,7 @@ class OpenAIModel:
 
     key: the bearer key itself; it is in no message and no repr. key_name: the variable it came from, for remedies.
     organization, project: OpenAI's; empty: none is sent. quirks: may be shared between models.
+    most: bytes of an answer.
     """
 
     def __init__(
@@ -70,9 +71,11 @@ class OpenAIModel:
         timeouts: Timeouts | None = None,
         quirks: Quirks | None = None,
         clock: Callable[[], float] = time.monotonic,
+        most: int = MOST,
     ) -> None:
         self.name, self.base_url, self.key_name = name, base_url.rstrip("/"), key_name
         self.timeouts, self.quirks, self.clock = timeouts or Timeouts(), quirks or Quirks(), clock
+        self.most = most
         self.schema: Mapping[str, Any] | None = None
         self._key = key = key or "none"  # an empty one is not a valid header
         self._redactor = Redactor([(key_name or "key", key)])  # here as well: half a key, cut short, is not found later
@@ -95,7 +98,10 @@ class OpenAIModel:
                 verify=not self.base_url.startswith("http://"),  # reading the certificates takes 40 ms
                 trust_env=not is_local(self.base_url),  # a proxy of the environment is for the world outside
                 follow_redirects=False,  # a key goes where it was told to go
-                event_hooks={"request": [lambda request: self._here.line.prepare(request)]},
+                event_hooks={
+                    "request": [lambda request: self._here.line.prepare(request)],
+                    "response": [lambda response: self._here.line.answered(response)],
+                },
             ),
         )
 
@@ -112,7 +118,7 @@ class OpenAIModel:
         return other
 
     def reply(self, messages: Sequence[Message], limit: int | None = None) -> Stream[Reply]:
-        line, heard, guard = Line(self._headers), Heard(), Guard(limit)
+        line, heard, guard = Line(self._headers, self.most), Heard(), Guard(limit)
         deadline = self.clock() + self.timeouts.total
         try:
             with closing(pump(lambda: self._chunks(line, messages, limit, guard), line.hang_up)) as items:

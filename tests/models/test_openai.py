@@ -384,6 +384,17 @@ def test_an_answer_that_breaks_anywhere_is_a_provider_error(status: int, rest: b
         failure(run, OpenAIModel("small", url, "k"))
 
 
+@pytest.mark.parametrize("kind", [b"text/event-stream", b"application/json"])
+@pytest.mark.parametrize("status", [200, 500])
+@pytest.mark.parametrize("line", [b"x", b": still here\n\n", b'data: {"choices": []}\n\n'])
+def test_an_answer_without_an_end_does_not_fill_the_memory(kind: bytes, status: int, line: bytes, run: Run) -> None:
+    head = b"HTTP/1.1 %d X\r\ncontent-type: %b\r\ncontent-length: 9999999\r\n\r\n" % (status, kind)
+    with raw_server(head + line * (300_000 // len(line))) as url:
+        error = failure(run, OpenAIModel("small", url, "k", most=200_000))
+    assert "not a chat completion" in str(error)
+    assert error.billed
+
+
 @pytest.mark.parametrize("answer", [b"", b"not http at all\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nx"])
 def test_what_is_not_even_http_is_a_provider_error(answer: bytes, run: Run) -> None:
     with raw_server(answer) as url:
