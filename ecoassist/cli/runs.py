@@ -90,6 +90,8 @@ def rm(
     config: ConfigOption = None,
 ) -> None:
     """Forget one run, or all: its question, its events, its verdicts. What its calls cost stays in `usage`."""
+    from ecoassist.render.words import count
+
     with reporting():
         if all == bool(run.strip()):
             raise UsageFault("name one run, or --all", "see: ecoassist runs list")
@@ -99,14 +101,22 @@ def rm(
                 ledger.remove(found.id)
                 typer.echo(f"removed run {found.id}", err=True)
             elif yes or _confirmed(len(ledger.runs())):
-                typer.echo(f"removed {ledger.remove()} runs", err=True)
+                typer.echo(f"removed {count(ledger.remove(), 'run')}", err=True)
+            else:
+                typer.echo("nothing was removed", err=True)
 
 
 def _confirmed(number: int) -> bool:
     """Raises UsageFault where nobody can be asked."""
     if not (sys.stdin and sys.stdin.isatty()):
         raise UsageFault("nobody is at a terminal to be asked", "add --yes to remove all runs")
-    return typer.confirm(f"remove all {number} runs?", err=True)
+    from ecoassist.render.words import count
+
+    try:
+        return typer.confirm(f"remove {count(number, 'run')}?", err=True)
+    except typer.Abort:  # Ctrl-C or Ctrl-D
+        typer.echo("", err=True)
+        return False
 
 
 def _paced(events: Iterable[tuple[float, Event]], speed: float) -> Iterator[Event]:

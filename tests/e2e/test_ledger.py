@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from ecoassist.demo.endpoint import Endpoint, Scripted
 from ecoassist.demo.script import Script
 from ecoassist.owners import owner
+from ecoassist.store.ledger import SqliteLedger
 from tests.e2e.conftest import LOCAL, Command, finish, judged, judging, python, wait_until
 
 ANSWER = Scripted("It is 45.\nANSWER: 45")
@@ -187,6 +189,22 @@ def test_questions_held_out_are_told_apart_and_too_few_tell_nothing(run: Command
         assert run("ask", QUESTION, LOCAL).code == 0
     assert "at strong alone, drawn at random" in said(run, "why")
     assert "too few questions to tell: 1 by the strongest tier alone, 0 others" in said(run, "usage")
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # pexpect forks
+@pytest.mark.parametrize(("keys", "left"), [("n\r", 1), ("\x03", 1), ("y\r", 0)], ids=["no", "Ctrl-C", "yes"])
+def test_all_runs_are_removed_only_when_the_person_says_so(keys: str, left: int, run: Command) -> None:
+    with closing(SqliteLedger(run.data / "ledger.db")) as ledger:
+        ledger.begin("r1", "q")
+    command = ["-m", "ecoassist", "runs", "rm", "--all"]
+    terminal = pexpect.spawn(run.python, command, env=run.env, cwd=run.folder, encoding="utf-8", timeout=15)
+    with closing(terminal):
+        terminal.expect_exact("remove 1 run? [y/N]")
+        terminal.send(keys)
+        terminal.expect_exact("nothing was removed" if left else "removed 1 run")
+        terminal.expect(pexpect.EOF)
+    assert terminal.exitstatus == 0
+    assert rows(run, "SELECT count(*) FROM runs") == [(left,)]
 
 
 def test_before_the_first_question_there_is_nothing_to_tell(run: Command) -> None:
