@@ -63,7 +63,10 @@ HoldOut = Annotated[
 ]
 NoJudge = Annotated[
     bool,
-    typer.Option("--no-judge", help="Ask neither a model nor you whether an answer is right."),
+    typer.Option(
+        "--no-judge",
+        help="Ask neither a model nor you whether an answer is right: what checks and agreement leave is unverified.",
+    ),
 ]
 Private = Annotated[
     bool,
