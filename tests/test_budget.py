@@ -16,7 +16,7 @@ from ecoassist.budget import PER_MESSAGE, Budget, Metered
 from ecoassist.errors import BudgetSpent, Interrupted, ProviderError
 from ecoassist.events import Notice, Stream, Tick
 from ecoassist.purse import LEAST
-from ecoassist.testing import ScriptedModel
+from ecoassist.testing import MemoryLedger, ScriptedModel
 from ecoassist.types import Message, Price, Reply, Spending, Usage
 
 HELLO = [Message("user", "hello")]
@@ -364,6 +364,38 @@ def test_spending_never_passes_the_cap_and_holds_return_to_nothing(
         assert spent.prompt_tokens + spent.completion_tokens <= tokens
         assert spent.usd is None or spent.calls == 0
     assert all(limit >= LEAST for limit in model.asked)
+
+
+@given(
+    ends=st.lists(ENDS, min_size=1, max_size=12),
+    price=PRICES,
+    caps=st.tuples(*[st.one_of(st.none(), st.floats(0, 0.05))] * 3),
+    percent=st.integers(10, 100),
+)
+def test_no_cap_is_passed_and_the_ledger_says_what_the_session_says(
+    ends: list[tuple[str, int]], price: Price, caps: tuple[float | None, float | None, float | None], percent: int
+) -> None:
+    question, session, day = caps
+    ledger, model = MemoryLedger(), Honest(list(ends), percent)
+    budget = Budget(question, 0, session_usd=session, day_usd=day, ledger=ledger)
+    ours = Metered(model, budget, price, 500)
+    for number, (end, _) in enumerate(ends):
+        if number % 4 == 0:
+            budget.open()
+        stream = ours.reply(HELLO)
+        try:
+            if end == "abandoned":
+                next(stream)
+                stream.close()
+            else:
+                run(stream)
+        except (BudgetSpent, ProviderError):
+            pass
+        spent, held = ledger.day()
+        assert held == 0
+        assert spent == pytest.approx(budget.total.usd)
+        assert spent <= min(math.inf if session is None else session, math.inf if day is None else day) + 1e-6
+        assert (budget.spending.usd or 0.0) <= (math.inf if question is None else question) + 1e-6
 
 
 def test_threads_together_do_not_pass_the_cap() -> None:

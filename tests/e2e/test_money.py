@@ -227,6 +227,18 @@ def test_at_four_fifths_of_the_money_the_model_is_told_to_finish_and_judging_is_
     assert "of which judging $0.00" in ran.err
 
 
+def test_a_damaged_ledger_costs_no_answer_and_is_left_as_it_is(run: Command, serve: Serve) -> None:
+    serve({"weak": [Scripted("It is 42.\nANSWER: 42")], "strong": lambda request: judged(True)})
+    run.data.mkdir()
+    file = run.data / "ledger.db"
+    file.write_bytes(b"what once was a ledger" * 300)
+    ran = run("ask", "How much is 6 times 7?", LOCAL)
+    assert (ran.code, ran.out) == (0, "It is 42.\n"), ran.err
+    assert ran.err.count("the budget of the day cannot be counted") == 1
+    assert f"mv {file} {file}.damaged" in ran.err
+    assert file.read_bytes() == b"what once was a ledger" * 300
+
+
 # ── over real HTTP ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 ENDLESS = Scripted("word " * 3_000, obey=False, delay=0.02, pieces=2)
