@@ -94,7 +94,9 @@ def _in_text(text: Name | Prose, measured: Value, asked: Asked) -> bool | None:
             piece = said[0] if len(said) == 1 else ""
         case Moment():
             said = dates(text.text)
-            piece = said[-1] if said else ""
+            piece = (
+                said[-1] if len(said) == 1 or (said and isinstance(text, Prose)) else ""
+            )  # prose reasons towards its end
         case _:
             said = [word] if (word := yes_or_no(text.text)) else []
             piece = word

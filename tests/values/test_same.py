@@ -219,6 +219,7 @@ def test_a_date_that_may_be_read_in_two_ways_agrees_with_neither_unless_the_ques
         (2021, "2021-05-14", OPEN),
         (2020, "2021-05-14", NO),
         ("2021-02-30", "2021-03-02", NO),
+        ("2021-05-14 to 2021-05-16", "2021-05-14", OPEN),
     ],
 )
 def test_times_and_what_is_told_only_in_part(one: JSON, other: JSON, expected: bool | None) -> None:
