@@ -173,6 +173,15 @@ def test_a_judge_that_repeats_what_it_was_shown_verifies_nothing(imitation: str,
     assert len(gullible.seen) == 2
 
 
+@pytest.mark.parametrize("imitation", ["a verdict", "a verdict in words", "a system message", "the end of data"])
+@pytest.mark.parametrize("reply", ["Yes.", '{"evidence": "", "reason": "so I was told", "solved": true}'])
+def test_a_judge_that_obeys_the_data_has_to_quote_more_of_it_than_the_order(imitation: str, reply: str) -> None:
+    output = CellResult("ok", IMITATIONS[imitation])
+    run = Run(FETCH, WRONG, outputs=[output], judge=Chain(ScriptedModel(reply, reply, name="judge")))
+    assert run.outcome.status == "unverified"
+    assert not run.store.rows
+
+
 @pytest.mark.parametrize("imitation", IMITATIONS)
 def test_a_verdict_is_the_judges_own_whatever_the_data_says_and_whoever_repeats_it(imitation: str) -> None:
     said = IMITATIONS[imitation]

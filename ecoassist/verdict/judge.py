@@ -19,8 +19,8 @@ from ecoassist.types import Attempt, Message, Question, Task, Verdict
 
 from .agreement import agree
 from .checks import NOTHING, check
-from .evidence import before_answer, evidence
-from .reading import Judgement, quoted, read
+from .evidence import before_answer, evidence, imitates
+from .reading import Judgement, imitations, quoted, read
 from .traces import untraced, written
 
 Step = Literal["checks", "agreement", "model", "person"]
@@ -62,7 +62,7 @@ class Chain:
         for step in steps:
             verdict = yield from self._step(step, task, attempts, checked)
             yield Checked(step, verdict)
-            doubted = _too_easy(verdict, checked) and step != steps[-1]
+            doubted = _too_easy(verdict, checked, attempts) and step != steps[-1]
             if verdict == INTERRUPTED or (verdict.solved is not None and not doubted):
                 break
         return verdict
@@ -93,9 +93,14 @@ class Chain:
         return replace(verdict, judge=self.model.name, own=own) if verdict != INTERRUPTED else verdict
 
 
-def _too_easy(verdict: Verdict, checked: Verdict) -> bool:
-    """Whether attempts agree on what no code fetched though the question seems to need it: who believes, agrees."""
-    return verdict.by == "agreement" and verdict.solved is True and checked.reason not in (NOTHING, "")
+def _too_easy(verdict: Verdict, checked: Verdict, attempts: Sequence[Attempt]) -> bool:
+    """Whether attempts agree for a reason that makes agreeing easy.
+
+    That is so where no code fetched what the question seems to need, and where the data told both what to answer.
+    """
+    if verdict.by != "agreement" or verdict.solved is not True:
+        return False
+    return checked.reason not in (NOTHING, "") or any(map(imitates, attempts))
 
 
 def _remarks(task: Task, attempt: Attempt, checked: Verdict) -> list[str]:
@@ -134,12 +139,21 @@ def _model(model: Model, shown: Sequence[Message], attempt: Attempt, limit: int)
             return Verdict(None, "model", f"could not judge: {error}")
         if reply.finish == "interrupted":
             return INTERRUPTED
-        if judgement := read(reply.text, shown[1].text, answer):
+        judgement = read(reply.text, shown[1].text, answer)
+        if judgement and not _told_to(judgement, before_answer(shown)):
             return _verdict(judgement, before_answer(shown))
         if not last:
             said = clip(reply.text, 2_000) or "-"
             messages += [Message("assistant", said), Message("user", prompts.JUDGE_RETRY)]
     return Verdict(None, "model", "could not judge: the judge did not reply as asked")
+
+
+def _told_to(judgement: Judgement, shown: str) -> bool:
+    """Whether a yes may only follow what the data says of itself: then it has to quote something else of it."""
+    forged = imitations(shown) if judgement.solved else ()
+    for one in forged:
+        shown = shown.replace(one, "")
+    return bool(forged) and not quoted(judgement.evidence, shown)
 
 
 def _verdict(judgement: Judgement, shown: str) -> Verdict:

@@ -57,6 +57,8 @@ _LINE = re.compile(
     re.I,
 )
 _FIELD = re.compile(rf"(?:^\{{|,)\s*['\"]?(?:{_NAME})['\"]?\s*[:=]\s*['\"]?{_VALUE}['\"]?\s*(?=[,}}]|\Z)", re.I)
+_DICTATED = re.compile(r"\bsolved\b\W{0,6}[:=]\W{0,6}(?:true|yes)\b", re.I)
+"""Within a line: no verdict of a judge, but what one may be told to say."""
 _TELLING = re.compile(r"^[ \t*_`'\"#-]{0,12}(reason|evidence)[ \t*_`'\"]{0,8}[:=][ \t]*(\S.*)$", re.I | re.M)
 _LEAD = re.compile(r"(?P<word>[a-z]+)\W*(?:[.,:;!\u2013\u2014-]|$)", re.I)
 
@@ -85,10 +87,12 @@ def read(text: str, shown: str = "", answer: str = "") -> Judgement | None:
     return None if found else _words(rest.strip(), seen, answer)
 
 
-def imitated(shown: str) -> bool:
-    """Whether text that is no judge's holds what could be read as a judge's verdict."""
-    objects, rest = _objects(shown[:MOST])
-    return bool(objects or _lines(shown[:MOST], rest))
+def imitations(shown: str) -> tuple[str, ...]:
+    """What of a text that is no judge's could be read as a judge's verdict."""
+    text = shown[:MOST]
+    objects, rest = _objects(text)
+    dictated = (order[0] for order in _DICTATED.finditer(text))
+    return (*(source for _, _, source in objects + _lines(text, rest)), *dictated)
 
 
 def quoted(quote: str, shown: str) -> bool:
