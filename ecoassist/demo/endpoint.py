@@ -17,16 +17,17 @@ import select
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from ecoassist.cards.tokens import PIECE, count_tokens, weight
+from ecoassist.cards.tokens import count_tokens
 from ecoassist.types import Message, Usage
 
-from .kinds import OPENAI, Kind, message, thought, told, usage
+from .frames import chunks, failed, whole
+from .kinds import OPENAI, Kind
 from .pace import wait_until_read
-from .script import ChatRequest, Script, Scripted, Served, count_prompt, tokens, within
+from .script import ChatRequest, Script, Scripted, Served, count_prompt
 
 __all__ = ["ChatRequest", "Endpoint", "Script", "Scripted", "Served", "count_prompt", "count_tokens"]
 
@@ -209,17 +210,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if served.request.body.get("stream"):
             self._stream(served, reply)
         else:
-            self._whole(served, reply)
-
-    def _whole(self, served: Served, reply: Scripted) -> None:
-        kind = self.server.endpoint.kind
-        pieces, finish = within(served.request.limit, reply)
-        served.completion_tokens = sum(map(weight, pieces)) + count_tokens(reply.reasoning)
-        said = message(kind, "".join(pieces), reply.reasoning)
-        choice = {"index": 0, "message": said, "finish_reason": finish, **kind.choice}
-        answer = _frame(served, "chat.completion", [] if reply.empty else [choice])
-        counted = usage(kind, served, reply)
-        self._json(200, {**answer, "usage": counted} if counted else answer, reply.headers)
+            self._json(200, whole(self.server.endpoint.kind, served, reply), reply.headers)
 
     def _stream(self, served: Served, reply: Scripted) -> None:
         self.send_response(200)
@@ -227,20 +218,21 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for name, value in {**fixed, **reply.headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        comment = self.server.endpoint.kind.comment
-        for number, chunk in enumerate(self._chunks(served, reply)):
+        kind = self.server.endpoint.kind
+        for number, chunk in enumerate(chunks(kind, served, reply, lambda: self._due(reply))):
             if number == reply.cut:
                 self.close_connection = True
                 return
             if number == reply.stall:
-                self._stall(comment)
+                self._stall(kind.comment)
             if number == 1 and reply.garbage:
                 self._raw(reply.garbage)
             if number == 1 and reply.failure:
-                self._fail_midway(served, reply.failure)
+                self._event(json.dumps(failed(kind, served, reply.failure)))
+                self.wfile.write(b"0\r\n\r\n")
                 return
-            if comment:
-                self._raw(f": {comment}\n\n".encode())
+            if kind.comment:
+                self._raw(f": {kind.comment}\n\n".encode())
             self._event(json.dumps({**chunk, "choices": []} if reply.empty else chunk))
         self._event("[DONE]")
         self.wfile.write(b"0\r\n\r\n")
@@ -253,39 +245,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self._raw(f": {comment}\n\n".encode())
         raise BrokenPipeError
 
-    def _fail_midway(self, served: Served, failure: str) -> None:
-        error = self.server.endpoint.kind.failure(502, failure, None, None)
-        choices = [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}]
-        frame = _frame(served, "chat.completion.chunk", choices)
-        self._event(json.dumps({**frame, **error} if isinstance(error, dict) else error))
-        self.wfile.write(b"0\r\n\r\n")
-
-    def _chunks(self, served: Served, reply: Scripted) -> Iterator[dict[str, Any]]:
-        """The stream's chunks when they are due; each is counted once nothing stands against its going out."""
-        kind = self.server.endpoint.kind
-        if kind.opening is not None:
-            yield dict(kind.opening)
-        pieces, finish = within(served.request.limit, reply)
-        for is_thought, parts in ((True, PIECE.findall(reply.reasoning)), (False, pieces)):
-            sent = tokens(parts)
-            for at in range(0, len(sent), reply.pieces):
-                self.server.endpoint.closing.wait(reply.delay)
-                if not reply.obey:
-                    wait_until_read(self.connection)
-                self._still_there()
-                text = "".join(sent[at : at + reply.pieces])
-                served.completion_tokens += count_tokens(text)
-                if delta := thought(kind, text) if is_thought else {"content": text}:
-                    yield self._chunk(served, delta, None)
-        yield {**self._chunk(served, {}, finish), **told(kind, served, reply)}
-        options = served.request.body.get("stream_options") or {}
-        counted = usage(kind, served, reply)
-        if counted and kind.usage == "asked" and options.get("include_usage"):
-            yield {**_frame(served, "chat.completion.chunk", []), "usage": counted}
-
-    def _chunk(self, served: Served, delta: Mapping[str, Any], finish: str | None) -> dict[str, Any]:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish, **self.server.endpoint.kind.choice}
-        return _frame(served, "chat.completion.chunk", [choice])
+    def _due(self, reply: Scripted) -> None:
+        self.server.endpoint.closing.wait(reply.delay)
+        if not reply.obey:
+            wait_until_read(self.connection)
+        self._still_there()
 
     def _still_there(self) -> None:
         """Raises BrokenPipeError once the client has hung up, of which a write alone learns one chunk too late."""
@@ -339,8 +303,3 @@ def _asks_for(body: Mapping[str, Any], name: str) -> bool:
     if name in ("json_schema", "json_object"):
         return (body.get("response_format") or {}).get("type") == name
     return bool(body.get(name))
-
-
-def _frame(served: Served, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
-    model, number = served.request.model, served.request.number
-    return {"id": f"chatcmpl-{number}", "object": kind, "created": 0, "model": model, "choices": choices}
