@@ -23,7 +23,7 @@ import re
 from collections.abc import Sequence
 
 from .blocks import ANSWER, Segment, action, segments, unfenced, unwrapped
-from .calls import NO_TOOLS, call_of, call_within
+from .calls import NO_TOOLS, PYTHONISH, call_of, call_within
 from .mending import mended
 from .programs import evidence
 from .stated import answer, in_one_form, line_of
@@ -165,7 +165,10 @@ def _bare(text: str) -> str | None:
     if meant and evidence(meant) == 2 and not ANSWER.fullmatch(body):
         return meant.strip("\n")
     for start, _ in zip(_CODE_LINE.finditer(body), range(3), strict=False):
-        meant = mended(unfenced(body[start.start() :]))
-        if meant and evidence(meant) == 2:
+        rest = body[start.start() :]
+        program = unfenced(rest)
+        meant = mended(program)
+        whole = program == rest or PYTHONISH.search(program)  # before prose a formula may stand as well
+        if meant and evidence(meant) == 2 and whole:
             return meant.strip("\n")
     return None

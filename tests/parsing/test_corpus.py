@@ -29,7 +29,7 @@ def cases() -> Iterator[Case]:
         title, _, rest = block.partition("\n")
         kind, _, name = title.partition(" / ")
         reply, *parts = rest.split("\n---- ")
-        told = dict(part.split("\n", 1) for part in parts)
+        told = {how: text for how, _, text in (part.partition("\n") for part in parts)}
         if "code" in told:
             expected: Code | Answer | Malformed = Code(told["code"])
         elif "malformed" in told:
