@@ -16,7 +16,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(row.split())
     for row in (
         "__init__ types errors",
-        "clock events ports parsing stated blocks calls mending tags programs prompts cards faults filenames masks "
+        "clock events ports parsing programs prompts cards faults filenames masks "
         "redactor keys catalogue config memory values sampling partial advice owners purse day accounts",
         "engine replay budget desk asking apis outbox models kernel egress verdict store render testing",
         "session starting steering play recording",

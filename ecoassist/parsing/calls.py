@@ -8,8 +8,9 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 
+from ecoassist.programs import evidence, tree
+
 from .mending import mended
-from .programs import evidence, tree
 from .tags import is_python
 
 NO_TOOLS = "there are no tools to call: write python in a ```python block"

@@ -8,9 +8,10 @@ import math
 import re
 from collections.abc import Sequence
 
+from ecoassist.programs import tree
+from ecoassist.types import JSON, Answer, Malformed
+
 from .blocks import ANSWER
-from .programs import tree
-from .types import JSON, Answer, Malformed
 
 MAX_DEPTH = 100
 """Levels of lists and objects in a value; one that is nested deeper is kept as text."""

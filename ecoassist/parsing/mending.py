@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from .programs import readable
+from ecoassist.programs import readable
 
 _HEAD = re.compile(r"\A[ \t\n]*`{1,2}(?!`)[ \t]*\n?")
 _TAIL = re.compile(

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from ecoassist.programs import evidence, readable, tree
+
 from .calls import NO_TOOLS, PYTHONISH, call_of, called, decoded, dedented
 from .mending import mended
-from .programs import evidence, readable, tree
 from .tags import MARKDOWN, SHELL, TEXT, is_python, without_tag
 
 LOOKAHEAD = 6

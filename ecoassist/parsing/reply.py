@@ -22,13 +22,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ecoassist.programs import evidence
+from ecoassist.types import Answer, Code, Malformed
+
 from .blocks import ANSWER, Segment, action, segments, unfenced, unwrapped
 from .calls import NO_TOOLS, PYTHONISH, call_of, call_within
 from .mending import mended
-from .programs import evidence
 from .stated import answer, in_one_form, line_of
 from .tags import without_tag
-from .types import Answer, Code, Malformed
 
 _IMPORT_LINE = re.compile(r"^(?:import [\w.]+(?: as \w+)?(?:,|[ \t]*(?:#.*)?$)|from [\w.]+ import )", re.M)
 _CODE_LINE = re.compile(
