@@ -19,6 +19,10 @@ class Desk:
         warning = text.removeprefix(WARNING)
         self._notices.put(Notice(text) if warning == text else Notice(warning, "warning"))
 
+    def warn(self, text: str) -> None:
+        """The same, of something that went wrong."""
+        self.notice(f"{WARNING}{text}")
+
     def clear(self) -> None:
         """What nobody was told yet, nobody is."""
         while not self._notices.empty():

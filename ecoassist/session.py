@@ -11,7 +11,7 @@ from typing import Protocol
 
 from . import cards, programs
 from .clock import Clock
-from .desk import WARNING, Desk
+from .desk import Desk
 from .egress.policy import READ_ONLY
 from .engine import Engine
 from .events import (
@@ -187,7 +187,7 @@ class Session:
         """Keeps what the person says of the last answer, beside what the judge said of it."""
         outcome = self._last[1] if self._last else None
         if outcome and outcome.answer and (trouble := self.recording.judged(outcome.run, outcome.tier or "", solved)):
-            self.desk.notice(f"{WARNING}{trouble}")
+            self.desk.warn(trouble)
 
     def pending(self) -> tuple[Entry, ...]:
         """Candidates that this session may re-run: it has the files they read, and outside a sandbox they are its."""

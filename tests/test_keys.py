@@ -27,7 +27,8 @@ from ecoassist.play import play
 from ecoassist.reach import missing_keys, policy_of
 from ecoassist.sandboxes import box_settings
 from ecoassist.testing import Recorder
-from ecoassist.wiring import choices_of, open_session
+from ecoassist.tiers import choices_of
+from ecoassist.wiring import open_session
 
 NAME, KEY, OTHER = "WEATHER_KEY", "k3y-of-weather", "0th3r-k3y"
 WEATHER = '[apis.weather]\nhost = "api.weather.example"\nsecret = "WEATHER_KEY"\n'

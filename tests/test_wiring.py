@@ -16,9 +16,10 @@ from ecoassist.play import play
 from ecoassist.prompts import CLOSED, NETWORK, OPEN
 from ecoassist.reach import apis_of, missing_keys, policy_of
 from ecoassist.sandboxes import Sandboxes
+from ecoassist.tiers import choices_of, judge_choice, price_of, steps_of
 from ecoassist.types import Answer, Attachment, Attempt, CellResult, Place, Price, Reply, Task, Turn
 from ecoassist.verdict.judge import Chain
-from ecoassist.wiring import choices_of, judge_choice, now, open_session, price_of, steps_of
+from ecoassist.wiring import now, open_session
 
 WEATHER = """
 [apis.weather]

@@ -63,7 +63,7 @@ def _about(config: Config) -> list[str]:
 
 def _models(config: Config) -> list[str]:
     from ecoassist.models.prices import source
-    from ecoassist.wiring import choices_of, judge_choice, price_of
+    from ecoassist.tiers import choices_of, judge_choice, price_of
 
     choices = choices_of(config)
     lines = []
@@ -87,7 +87,7 @@ def _models(config: Config) -> list[str]:
 
 def _chain(config: Config) -> str:
     """Who decides whether a question is solved, in order, with a person at the terminal."""
-    from ecoassist.wiring import steps_of
+    from ecoassist.tiers import steps_of
 
     ask, chat = (
         ", ".join(dict.fromkeys(["checks", *steps_of(config, chat=chat, person=True)])) for chat in (False, True)
@@ -117,7 +117,8 @@ def _caps(config: Config) -> list[str]:
 def _advice(config: Config, choices: Sequence[Choice]) -> list[str]:
     """What speaks against trying questions in two ways, where a tier does."""
     from ecoassist.advice import Advisor
-    from ecoassist.wiring import ledger_of, rungs_of
+    from ecoassist.tiers import rungs_of
+    from ecoassist.wiring import ledger_of
 
     if all(choice.samples < 2 for choice in choices):
         return []

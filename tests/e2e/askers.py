@@ -28,8 +28,9 @@ from ecoassist.redactor import Redactor
 from ecoassist.session import Session
 from ecoassist.starting import StartingKernel
 from ecoassist.testing import MemoryStore, ScriptedKernel
+from ecoassist.tiers import Models, choices_of, price_of
 from ecoassist.types import CellResult
-from ecoassist.wiring import Models, choices_of, ledger_of, price_of
+from ecoassist.wiring import ledger_of
 
 
 class Boxes:

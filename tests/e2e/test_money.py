@@ -27,8 +27,8 @@ from ecoassist.partial import UNFINISHED
 from ecoassist.play import play
 from ecoassist.prompts import SHORT_HINT
 from ecoassist.store.ledger import SqliteLedger
+from ecoassist.tiers import MAX_OUTPUT
 from ecoassist.types import Call, Message, Price, Usage
-from ecoassist.wiring import MAX_OUTPUT
 from tests.e2e.conftest import LOCAL, PRICE, Command, Serve, is_judge, judged, prompt, python, wait_until
 
 PRICED = Price(1.0, 2.0)
