@@ -6,7 +6,7 @@ import re
 
 from ecoassist.types import JSON
 
-from .dates import dates, same_moment
+from .dates import dates, same_moment, weekday
 from .finding import numbers_in, yes_or_no
 from .kinds import Missing, Moment, Name, Prose, Quantity, Record, Several, TooMuch, Truth, Value
 from .numbers import close
@@ -19,6 +19,8 @@ SHORTEST_LINE = 7
 _MEASURED = Truth | Quantity | Moment
 _SEPARATOR = re.compile(r"\s*(?:;|\n|,(?!\d)|\band\b)\s*")
 _BULLET = re.compile(r"^(?:[-*•]|\d{1,3}[.)])\s+")
+_SIGNS = re.compile(r"[+#♯♭<>≤≥≠]|(?<!\w)[-−](?=\d)|(?<=\b[A-Z])[-−](?!\w)")
+"""What words without punctuation lose, and tells them apart: C++, C#, A-, x = -3."""
 _WHAT_IT_IS = ("answer", "value", "result", "name", "title")
 
 
@@ -62,7 +64,8 @@ def _measures(one: Value, other: Value) -> bool | None:
 
 def _texts(one: Name | Prose, other: Name | Prose) -> bool | None:
     if one.words == other.words:
-        return True
+        line = one.words.replace(" ", "").isdigit()
+        return True if line or _SIGNS.findall(one.text) == _SIGNS.findall(other.text) else None
     if isinstance(one, Prose) or isinstance(other, Prose):
         return None
     closed, twin = (text.words.replace(" ", "") for text in (one, other))
@@ -92,6 +95,8 @@ def _in_text(text: Name | Prose, measured: Value, asked: Asked) -> bool | None:
         case Quantity():
             said = numbers_in(text.text, measured)
             piece = said[0] if len(said) == 1 else ""
+        case Moment(day=day) if day and (name := weekday(text.text)):
+            return None if day.weekday in ("", name) else False
         case Moment():
             said = dates(text.text)
             piece = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from .kinds import Clock, Day, Moment
 
@@ -31,9 +32,16 @@ _DATES = tuple(
 _TIME = re.compile(
     r"(?<![\w:.-])(?:(?P<hour>\d{1,2})(?::|h)(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d{1,9})?)?\s*(?P<half>[ap]\.?m\.?)?"
     r"|(?P<sharp>\d{1,2})\s*(?P<half2>[ap]\.?m\.?)|(?P<word>noon|midnight)\b)"
-    r"(?:\s?(?P<zone>Z\b|UTC\b|GMT\b|[+-]\d{2}:?\d{2}\b)|\s\(?[A-Z]{2,5}\)?(?![\w]))?(?![\w:])",
+    r"(?:\s?(?P<zone>Z\b|UTC\b|GMT\b|[+-]\d{2}:?\d{2}\b)|\s\(?(?P<place>[A-Z]{2,5})\)?(?![\w]))?(?![\w:])",
     re.IGNORECASE,
 )
+_BOUND = re.compile(
+    r"(?:\b(?:not|never|no|over|under|above|below|before|after|until|(?:up|down)(?:\sto)?|at\s(?:least|most)|"
+    r"(?:less|fewer|more|greater|higher|lower|earlier|later|other)\sthan)\s|[<>≤≥≠]=?\s?)(?:the\s)?$",
+    re.IGNORECASE,
+)
+_BEYOND = re.compile(r"(?:\s\w+)?\s(?:below\szero|or\s(?:more|less|fewer|later|earlier))\b|\+(?!\w)", re.IGNORECASE)
+"""What makes a bound of a number or a day, or denies it."""
 _JOINT = re.compile(r"[\s,T]*(?:at|@|by|on)?\s*", re.IGNORECASE)
 
 
@@ -58,7 +66,13 @@ def moment(text: str, month_first: bool | None = None) -> Moment | None:
 
 def dates(text: str) -> list[str]:
     """The days that a text names, in order and as written."""
-    return [text[start:end] for start, end, _ in sorted(_days(text, None), key=_where)]
+    return [limited(text, start, end) for start, end, _ in sorted(_days(text, None), key=_where)]
+
+
+def limited(text: str, start: int, end: int) -> str:
+    """A piece of `text` with what makes it a bound, or denies it: "more than 5" is not 5."""
+    before, after = _BOUND.search(text[max(0, start - 20) : start]), _BEYOND.match(text, end)
+    return (before[0] if before else "") + text[start : after.end() if after else end]
 
 
 def without_dates(text: str) -> str:
@@ -66,6 +80,12 @@ def without_dates(text: str) -> str:
     for start, end, _ in sorted(_days(text, None), key=_where, reverse=True):
         text = f"{text[:start]} {text[end:]}"
     return _TIME.sub(" ", text)
+
+
+def weekday(text: str) -> str:
+    """The first letters of the day of the week that a text is. Empty: it is something else."""
+    found = re.fullmatch(rf"\W*(?:{_WEEKDAYS}|mon|tues?|wed|thu(?:rs?)?|fri|sat|sun)\W*", text, re.IGNORECASE)
+    return found[0].strip(" .,;:!*_\"'")[:3].lower() if found else ""
 
 
 def _where(found: tuple[int, int, Day]) -> tuple[int, int]:
@@ -82,7 +102,7 @@ def _days(text: str, month_first: bool | None) -> Iterator[tuple[int, int, Day]]
                 continue
             if day := _day(found.groupdict(), month_first):
                 taken.append((start, end))
-                yield start, end, day
+                yield start, end, replace(day, weekday=weekday(re.split(r"[\s,.]", found[0], maxsplit=1)[0]))
 
 
 def _day(parts: dict[str, str | None], month_first: bool | None) -> Day | None:
@@ -131,7 +151,8 @@ def _clock(text: str) -> Clock | None:
         return None
     if half:
         hour = hour % 12 + (12 if half == "p" else 0)
-    return Clock(hour * 3600 + minute * 60 + second, 1 if found["second"] else 60, _offset(found["zone"]))
+    step, place = 1 if found["second"] else 60, (found["place"] or "").upper()
+    return Clock(hour * 3600 + minute * 60 + second, step, _offset(found["zone"]), place)
 
 
 def _offset(zone: str | None) -> int | None:
@@ -152,6 +173,8 @@ def same_moment(one: Moment, other: Moment) -> bool | None:
     clock = _same_clock(one.clock, other.clock) if one.clock and other.clock else None
     if day is False or clock is False:
         return False
+    if one.clock and other.clock and clock is None:
+        return None
     return day if both else clock
 
 
@@ -178,10 +201,15 @@ def _same_day(one: Day, other: Day) -> bool | None:
         return False
     if (one.day is None) != (other.day is None):
         return None
+    if one.day == other.day and one.weekday and other.weekday and one.weekday != other.weekday:
+        return None
     return one.day == other.day
 
 
-def _same_clock(one: Clock, other: Clock) -> bool:
+def _same_clock(one: Clock, other: Clock) -> bool | None:
+    zones = [clock.zone or clock.offset for clock in (one, other)]
+    if None not in zones and zones[0] != zones[1] and any(clock.zone for clock in (one, other)):
+        return None  # how far apart "EST" and "CET" are is not known here
     apart = abs(_universal(one, other) - _universal(other, one))
     return min(apart, 86_400 - apart) < max(one.step, other.step)
 

@@ -7,9 +7,9 @@ from functools import cache
 
 from ecoassist.types import JSON, Answer
 
-from .dates import dates, without_dates
+from .dates import dates, limited, without_dates
 from .kinds import Missing, Name, Prose, Quantity
-from .numbers import DIGITS, SIGN, close, quantity
+from .numbers import DIGITS, SIGN, close, quantity, signed
 from .reading import MOST_TEXT, Asked, read
 from .units import UNITS
 
@@ -67,12 +67,13 @@ def yes_or_no(text: str) -> str:
 def numbers_in(text: str, like: Quantity | None = None) -> list[str]:
     """The different numbers of a text as written, without its dates; only those that measure what `like` does."""
     found: list[tuple[str, Quantity]] = []
-    for match in _number().finditer(_NUMBERING.sub(" ", without_dates(text))):
+    text = signed(_NUMBERING.sub(" ", without_dates(text)))
+    for match in _number().finditer(text):
         one = quantity(match[0])
         if one is None or (like and like.unit and (not one.unit or one.unit.dimension != like.unit.dimension)):
             continue
         if not any(close(one, other) for _, other in found):
-            found.append((match[0].strip(), one))
+            found.append((limited(text, *match.span()).strip(), one))
     return [text for text, _ in found]
 
 

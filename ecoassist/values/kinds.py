@@ -45,6 +45,9 @@ class Day:
     swapped: tuple[int | None, int, int | None] | None = None
     """Year, month and day if what was taken for the month is the day. None: there is no doubt."""
 
+    weekday: str = field(default="", compare=False)
+    """Its first letters, where it is told."""
+
     @property
     def parts(self) -> tuple[int | None, int, int | None]:
         return self.year, self.month, self.day
@@ -59,6 +62,8 @@ class Clock:
     """60 where no seconds were written, else 1."""
     offset: int | None = None
     """Minutes ahead of UTC; None: local, or not told."""
+    zone: str = ""
+    """Its letters, where those are told; empty for UTC."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,10 +33,16 @@ _QUANTITY = re.compile(
     rf"(?P<sign>{SIGN}?)\s?(?P<before>{_CURRENCY})?\s?(?P<inner>{SIGN}?)(?P<digits>{DIGITS})(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
+_MINUS = re.compile(rf"(?<!\w)(?:minus|negative)\s+(?=[$€£]?{DIGITS})", re.IGNORECASE)
 _FRACTION = re.compile(rf"({SIGN}?)(\d{{1,9}})/(\d{{1,9}})")
 _PART = re.compile(rf"({DIGITS})\s*([^\W\d_]+|[′″'\"])[\s,]*(?:and\s+)?")
 _SCALE = re.compile(rf"(\s*)({'|'.join(sorted(SCALES, key=len, reverse=True))})\b\.?", re.IGNORECASE)
 _NOUN = re.compile(r"[^\W\d_][\w'’-]*(?:\s+[^\W\d_][\w'’-]*){0,3}")
+_BEFORE_CHRIST = ("bc", "bce")
+SHORT_UNIT = 4
+"""Letters up to which a noun may be a unit that is not known here, and upper case counts: Mb and MB."""
+_LIMIT = re.compile(r"(?:below|above|or|and|plus|minus)\b", re.IGNORECASE)
+"""What follows a number and is not what it counts."""
 _FEET = {"'": "ft", '"': "in", "′": "ft", "″": "in"}
 
 
@@ -57,7 +63,7 @@ def of_number(number: int | float) -> Quantity | None:
 
 def quantity(text: str) -> Quantity | None:
     """All of `text` as a number, with or without what it measures or counts. None: it is something else."""
-    text = text.strip()
+    text = signed(text.strip())
     if roughly := _ROUGHLY.match(text):
         text = text[roughly.end() :]
     if fraction := _FRACTION.fullmatch(text):
@@ -65,6 +71,11 @@ def quantity(text: str) -> Quantity | None:
         over = int(fraction[2]) * (1 if fraction[1] in ("", "+") else -1)
         return Quantity(over / under, 0.0) if under else None
     return _sum(text) or _single(text)
+
+
+def signed(text: str) -> str:
+    """`text` with "minus 5" as -5."""
+    return _MINUS.sub("-", text)
 
 
 def _single(text: str) -> Quantity | None:
@@ -89,8 +100,10 @@ def _single(text: str) -> Quantity | None:
     head, _, tail = rest.rpartition(" ")
     if unit is None and len(head) > 1 and head.lower() != "in" and tail.isalpha() and (own := unit_of(head)):
         return Quantity(value, step, own)  # 21 °C outside
-    if unit is None and _NOUN.fullmatch(rest):
-        return Quantity(value, step, noun=" ".join(rest.casefold().split()))
+    if unit is None and _NOUN.fullmatch(rest) and not _LIMIT.match(rest):
+        era = rest.casefold() in (*_BEFORE_CHRIST, "ad", "ce")
+        noun = rest.casefold() if era else " ".join(rest.split())
+        return Quantity(value, step, noun=noun, year=era and step == 1)
     return None
 
 
@@ -160,16 +173,26 @@ def _scale(rest: str, *, money: bool) -> tuple[float, str] | None:
 def close(one: Quantity, other: Quantity) -> bool | None:
     """Whether two quantities are the same. None: equal numbers of what may be different things."""
     if one.year and other.year:
-        return one.number == other.number
+        return (None if _different(one, other) else True) if one.number == other.number else False
     if one.unit and other.unit:
         return one.unit.dimension == other.unit.dimension and _near(*_based(one), *_based(other))
     near = _near(one.number, one.step, other.number, other.step)
     for part, whole in ((one, other), (other, one)):
-        if part.unit and part.unit.dimension == "ratio" and not near:  # 45 % and 0.45
-            near = _near(*_based(part), whole.number, whole.step)
-    if near and one.noun and other.noun and one.noun.rstrip("s") != other.noun.rstrip("s"):
-        return None
-    return near
+        if part.unit and part.unit.dimension == "ratio":  # 45 % and 45, 45 % and 0.45
+            if near and 0 < abs(whole.number) < 1 and not _near(part.number, 0, whole.number, 0):
+                return None  # 1 % and 0.5, which may be a half of all, or of one in a hundred
+            near = near or _near(*_based(part), whole.number, whole.step)
+    return (None if _different(one, other) else True) if near else False
+
+
+def _different(one: Quantity, other: Quantity) -> bool:
+    """Whether equal numbers may be of different things: 5 wins and 5 losses, 5 MW and 5 mW, 5 km and 5 people."""
+    if one.noun in _BEFORE_CHRIST or other.noun in _BEFORE_CHRIST:
+        return (one.noun in _BEFORE_CHRIST) != (other.noun in _BEFORE_CHRIST)
+    if one.noun and other.noun:
+        kinds = [noun if len(noun) <= SHORT_UNIT else noun.casefold() for noun in (one.noun, other.noun)]
+        return kinds[0].rstrip("s") != kinds[1].rstrip("s")
+    return bool((one.noun and other.unit) or (other.noun and one.unit))
 
 
 def _based(quantity: Quantity) -> tuple[float, float]:
