@@ -34,7 +34,9 @@ LONGEST = 10.0
 
 @app.command("list")
 def list_(
-    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="How many, the newest first.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=1_000_000, metavar="N", help="How many, the newest first.")
+    ] = 20,
     config: ConfigOption = None,
 ) -> None:
     """List runs, the newest first: id, time, what came of it, by which tier, question."""

@@ -20,6 +20,8 @@ FINISH: Mapping[str, Finish] = {
 """Any other finish_reason is "stop"."""
 FAILED = {"error", "insufficient_system_resource"}
 """A finish_reason that is a failure in the midst of a reply: OpenRouter and Mistral, DeepSeek."""
+MOST_TOKENS = 10**9
+"""A call that is said to have taken more was not counted: no model reads or writes as much."""
 REASONING = ("reasoning_content", "reasoning")
 """Where endpoints put a model's thoughts: DeepSeek and vLLM; OpenRouter, Groq, Ollama. Some send the same in both."""
 
@@ -117,10 +119,11 @@ def _words(content: Any, *, thoughts: bool = False) -> str:
 def _usage(raw: Any) -> Usage | None:
     """The reported usage, where it is one. All zeros are a server that does not count."""
     prompt, completion = _count(raw, "prompt_tokens"), _count(raw, "completion_tokens")
-    if prompt + completion == 0:
-        return None
     # xAI and Gemini leave reasoning tokens out of completion_tokens, but not out of the total and the bill
-    completion = max(completion, _count(raw, "total_tokens") - prompt)
+    total = max(prompt + completion, _count(raw, "total_tokens"))
+    if prompt + completion == 0 or total > MOST_TOKENS:
+        return None
+    completion = total - prompt
     details = _get(raw, "prompt_tokens_details")
     cached = max(_count(details, "cached_tokens"), _count(raw, "prompt_cache_hit_tokens"))  # the latter: DeepSeek
     written = _count(details, "cache_write_tokens")  # OpenAI's newer models, OpenRouter

@@ -182,7 +182,7 @@ def _ago(span: datetime.timedelta) -> str:
 
 
 def _tokens(outcome: Outcome) -> Usage | None:
-    """What the last attempt took. None: unknown, or there was none."""
+    """What the last attempt took. None: unknown, as where all that is known is a bound, or there was none."""
     replies = [turn.reply for attempt in outcome.attempts[-1:] for turn in attempt.turns]
     found = [_usage(reply) for reply in replies]
     known = [usage for usage in found if usage]
@@ -192,7 +192,7 @@ def _tokens(outcome: Outcome) -> Usage | None:
 
 
 def _usage(reply: Reply) -> Usage | None:
-    if reply.usage or not reply.charge:
+    if reply.usage or not reply.charge or not reply.charge.exact:
         return reply.usage
     return Usage(reply.charge.prompt_tokens, reply.charge.completion_tokens)
 

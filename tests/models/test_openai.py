@@ -152,8 +152,8 @@ def test_cached_tokens_are_told_apart(run: Run) -> None:
         assert run(model(endpoint).reply(HELLO))[0].usage == Usage(100, 5, 80)
 
 
-@pytest.mark.parametrize("usage", ["missing", Usage(0, 0)])
-def test_usage_that_is_missing_or_all_zero_is_unknown_not_zero(usage: Any, run: Run) -> None:
+@pytest.mark.parametrize("usage", ["missing", Usage(0, 0), Usage(10**25, 5), Usage(5, 10**400), Usage(2**31, 5)])
+def test_usage_that_is_missing_all_zero_or_absurd_is_unknown(usage: Any, run: Run) -> None:
     with Endpoint({"small": [Scripted(TEXT, usage=usage)]}) as endpoint:
         reply, _ = run(model(endpoint).reply(HELLO))
     assert (reply.text, reply.usage) == (TEXT, None)

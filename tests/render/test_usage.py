@@ -58,7 +58,8 @@ def test_the_estimate_names_its_method_and_what_it_left_out() -> None:
     ("change", "expected"),
     [
         ({"usd": 1.0}, "lost       about $1.94"),
-        ({"usd": 0.01, "exact": False}, "saved      about at least $0.04"),
+        ({"usd": 0.01, "exact": False}, "saved      at least about $0.04"),
+        ({"usd": 1.0, "exact": False}, "lost       at most about $1.94"),
         ({"strong": None}, "saved      unknown; 2 runs left out"),
         ({"dear": True}, "saved      nothing"),
     ],

@@ -109,6 +109,14 @@ def test_the_tokens_of_the_last_attempt_are_kept_to_compare(ledger: SqliteLedger
     assert unknown is None
 
 
+def test_tokens_that_are_a_bound_compare_with_nothing(ledger: SqliteLedger) -> None:
+    """A reply's reservation at the strongest tier's price would look like money saved."""
+    bound = Turn(Reply("a", charge=Spending(0.1, 100, 8192, 1, exact=False)))
+    ledger.begin("r1", "q")
+    ledger.finish("r1", Outcome("solved", None, Verdict(True, "model"), (Attempt("cheap", (bound,), "answered"),)))
+    assert [cost.tokens for cost in ledger.costs("2000-01-01")] == [None]
+
+
 def test_the_attempts_of_a_run_are_kept_once(ledger: SqliteLedger) -> None:
     attempt = Attempt("cheap", (Turn(Reply("y" * 50_000)),), "answered")
     outcome = Outcome("solved", None, Verdict(True, "model"), (attempt,))
