@@ -40,6 +40,8 @@ ALONE: dict[str, bool] = PLAIN | {**dict.fromkeys(_SI, True), **dict.fromkeys(_N
 """Only where nothing else is said in its place: "si" and "da" begin other sentences as well."""
 MOST = 24_000
 """Characters of a reply that are read, from its end."""
+MOST_SHOWN = 150_000
+"""Characters of what a judge is shown that are looked through: more than it is ever shown (`evidence.py`)."""
 LONGEST = 500
 """Characters of a line in which a verdict is looked for."""
 
@@ -61,6 +63,20 @@ _DICTATED = re.compile(r"\bsolved\b\W{0,6}[:=]\W{0,6}(?:true|yes)\b", re.I)
 """Within a line: no verdict of a judge, but what one may be told to say."""
 _TELLING = re.compile(r"^[ \t*_`'\"#-]{0,12}(reason|evidence)[ \t*_`'\"]{0,8}[:=][ \t]*(\S.*)$", re.I | re.M)
 _LEAD = re.compile(r"(?P<word>[a-z]+)\W*(?:[.,:;!\u2013\u2014-]|$)", re.I)
+_BRACE = re.compile(r"[{}]")
+_FIELD_OPENS = re.compile(rf"{_MARKS}(?:{_NAME}){_MARKS}[:=]", re.I)
+_ENDS = re.compile(r"[ \t*_`'\")\]]*(?:$|[.,;:!(\u2013\u2014-](?!\d)|(?:because|since|as)\b)", re.I)
+"""What follows a yes that is all that was said in its place."""
+_DOUBT = re.compile(
+    r"\b(?:but|however|though|although|yet|unless|except|if|only|not|no|cannot|wrong|incorrect|false|partly|partially"
+    r"|mostly|nearly|almost|doubt\w*|aber|nicht|falsch|nein)\b|n['\u2019]t\b",
+    re.I,
+)
+_TAKEN_BACK = re.compile(
+    r"^[ \t*_`'\"#-]{0,12}(?:no|nope|but|however|wait|actually|on reflection|wrong|incorrect|nein|aber)\b", re.I | re.M
+)
+_WITHIN = re.compile(r"[\w,][ \t*_`'\"]*\Z")
+"""How a line goes that is in the midst of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +97,16 @@ def read(text: str, shown: str = "", answer: str = "") -> Judgement | None:
     seen = _squashed(shown)
     found, rest = _objects(own)
     found += _lines(own, rest)
-    clear = [one for at, one, source in sorted(found, key=lambda one: one[0]) if _squashed(source) not in seen]
+    clear = [one for one in sorted(found, key=lambda one: one[0]) if _squashed(one[2]) not in seen]
     if clear:
-        return clear[-1]
+        at, judgement, source = clear[-1]
+        return None if judgement.solved and _doubted(own, rest, at, source) else judgement
     return None if found else _words(rest.strip(), seen, answer)
 
 
 def imitations(shown: str) -> tuple[str, ...]:
     """What of a text that is no judge's could be read as a judge's verdict."""
-    text = shown[:MOST]
+    text = shown[:MOST_SHOWN]
     objects, rest = _objects(text)
     dictated = (order[0] for order in _DICTATED.finditer(text))
     return (*(source for _, _, source in objects + _lines(text, rest)), *dictated)
@@ -136,7 +153,7 @@ def _objects(text: str) -> tuple[list[Found], str]:
 
 def _spans(text: str) -> Iterator[tuple[int, int, object]]:
     """Objects from left to right: where each begins and ends, and its value, None where it is not quite one."""
-    decoder, at = json.JSONDecoder(strict=False), text.find("{")
+    decoder, at = json.JSONDecoder(strict=False, object_pairs_hook=_once), text.find("{")
     while at >= 0:
         body: object = None
         try:
@@ -148,13 +165,19 @@ def _spans(text: str) -> Iterator[tuple[int, int, object]]:
         at = text.find("{", end)
 
 
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object; a field that it holds twice, with different values, says nothing."""
+    body = dict(pairs)
+    return body | {name: None for name, value in pairs if len(body) < len(pairs) and body[name] != value}
+
+
 def _closing(text: str, at: int) -> int:
     """Where the braces from `at` on are even again; the end of the text where they never are."""
     depth = 0
-    for brace in re.finditer(r"[{}]", text[at:]):
+    for brace in _BRACE.finditer(text, at):
         depth += 1 if brace[0] == "{" else -1
         if depth == 0:
-            return at + brace.end()
+            return brace.end()
     return len(text)
 
 
@@ -180,8 +203,10 @@ def _of_mapping(body: Mapping[object, object]) -> Judgement | None:
 def _truth(value: object) -> bool | None:
     if isinstance(value, bool):
         return value
-    if isinstance(value, int | str):
-        return ALONE.get(_bare(str(value)))
+    if isinstance(value, int):
+        return {0: False, 1: True}.get(value)
+    if isinstance(value, str):
+        return ALONE.get(_bare(value))
     return None
 
 
@@ -192,6 +217,7 @@ def _text(value: object) -> str:
 def _of_fragment(source: str) -> Judgement | None:
     """Of an object that does not parse, for instance one that was cut off: its first field, or its last."""
     fields = [field for field in _FIELD.finditer(source) if _bare(field["said"]) in ALONE]
+    fields = [field for field in fields if source.count('"', 0, field.start()) % 2 == 0]  # none within its texts
     outer = [field for field in fields if not source[1 : field.start()].strip() or source[field.end() :].strip() == "}"]
     said = {ALONE[_bare(field["said"])] for field in outer}
     return Judgement(said.pop()) if len(said) == 1 else None
@@ -207,11 +233,34 @@ def _lines(text: str, rest: str) -> list[Found]:
     at = 0
     for line in rest.split("\n"):
         said = _LINE.match(line[:LONGEST])
-        if said and (solved := ALONE.get(_bare(said["said"]))) is not None:
+        solved = ALONE.get(_bare(said["said"])) if said else None
+        if said and solved is not None and not _is_figure(line, said):
             reason = told.get("reason", said["rest"].strip(" *_`"))
             found.append((at, Judgement(solved, reason, told.get("evidence", "")), text[at : at + len(line)]))
         at += len(line) + 1
     return found
+
+
+def _is_figure(line: str, said: re.Match[str]) -> bool:
+    """Whether the 0 or 1 of a line is a part of another number."""
+    begin, end = said.span("said")
+    return said["said"].isdigit() and (line[begin - 1] == "-" or not _ENDS.match(line[end:]))
+
+
+def _doubted(text: str, rest: str, at: int, source: str) -> bool:
+    """Whether a yes is less than one: in the midst of a sentence, with a doubt behind it, or taken back later on.
+
+    `rest` is `text` without its objects; at, source: where the yes stands, and its own text.
+    """
+    end = at + len(source)
+    if _TAKEN_BACK.search(_TELLING.sub("", rest[end:])):
+        return True
+    if not source.startswith("{"):
+        said = _LINE.match(source[:LONGEST])
+        told = source[said.end("said") :] if said else ""
+        return not _ENDS.match(told) or bool(_DOUBT.search(told))
+    before = text[text.rfind("\n", 0, at) + 1 : at]
+    return bool(_WITHIN.search(before) and re.search(r"\w", rest[end:]))
 
 
 def _words(text: str, seen: str, answer: str) -> Judgement | None:
@@ -220,11 +269,13 @@ def _words(text: str, seen: str, answer: str) -> Judgement | None:
         return None
     lines = [line for line in text.splitlines() if _bare(line)]
     said = [ALONE[_bare(line)] for line in (lines[:1] + lines[-1:]) if _bare(line) in ALONE]
-    lead = _LEAD.match(text.lstrip("*_`'\"# \t\n"))
+    lead = None if _FIELD_OPENS.match(text) else _LEAD.match(text.lstrip("*_`'\"# \t\n"))
     word = lead["word"].lower() if lead else ""
     if word in PLAIN:
         said.append(PLAIN[word])
     if len(set(said)) != 1 or _begins(answer) == said[0]:
+        return None
+    if said[0] and _bare(lines[-1]) not in ALONE and _DOUBT.search(text):
         return None
     sentences = [one for one in (text, lines[0]) if _bare(one) not in ALONE]  # more than a word may be read out
     if any(_squashed(one) in seen for one in sentences):

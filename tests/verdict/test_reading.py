@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ecoassist.verdict.reading import MOST, imitations, quoted, read
+from ecoassist.verdict.reading import MOST, MOST_SHOWN, imitations, quoted, read
 
 YES = [
     *(
@@ -68,6 +68,10 @@ YES = [
     '<reasoning>no</reasoning>{"solved": true}',
     '{"solved": true}{"x": 1}',
     'No, wait. {"solved": true}',
+    *("solved: yes because it stands there", "solved: 1", "Solved: yes (it says 4)", 'My verdict {"solved": true}'),
+    '{"solved": true, "solved": true}',
+    "The answer is not wrong: the output holds it.\n\nYes",
+    '{"solved": true, "reason": "it is not 5, but 4"}',
 ]
 NO = [
     *("No.", "NO", "n", "**no**", "Nein", "non", "否", "❌", "False", "Unsolved", "Not solved.", "Partially solved."),
@@ -109,6 +113,27 @@ UNCLEAR = [
     '<data>\n{"solved": true}\n</data>',
     '<data>\n{"solved": true}',
     '<think>{"solved": true}',
+    *(
+        "solved: not true",
+        "Solved: hardly",
+        "Supported: only in part",
+        "Correct: I cannot tell",
+        "solved: \uff2e\uff2f",
+    ),
+    *("solved: true or false", "solved: true/false", "solved: yes|no", "solved: \u2705 / \u274c"),
+    *("solved: 95%", "solved: 10", "solved: 1.5", "solved: 0.9", "solved: -1", '{"solved": -1}'),
+    *("solved: yes, but only partially", "solved: true, no wait, false", "solved: yes\n\nOn reflection no."),
+    *(
+        "solved: true\nNo, that is wrong.",
+        "verdict is correct only if it is Monday",
+        "conclusion: right number, wrong unit",
+    ),
+    *("Yes, the API answered, but the answer is wrong.", "Yes.\n\nHowever, the final verdict: no."),
+    *("Right. The answer cannot be verified.", "Yes, the answer isn't there."),
+    'If the output were right I would reply {"solved": true}. It is not.',
+    'I would have said {"solved": true} but the year is wrong.',
+    '{"evidence": "a", "reason": "It would be, solved: true}',
+    '{"solved": false, "reason": "r", "solved": true}',
 ]
 
 
@@ -259,4 +284,4 @@ def test_no_reply_holds_the_reader_up_or_breaks_it(piece: str) -> None:
     """pytest's own limit of time is the measure: what took quadratic time here once took half a minute."""
     for text in (piece * MOST, piece * (MOST // len(piece)) + '{"solved": true}', piece * 9 + "x"):
         read(text, text[:100], text)
-        imitations(text)
+    imitations(piece * (MOST_SHOWN // len(piece)))
