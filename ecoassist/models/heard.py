@@ -59,7 +59,7 @@ class Heard:
         """Takes a chunk of a stream, or a whole completion; returns its text. Reasoning is left out."""
         choices = _choices(chunk)
         text = ""
-        for choice in choices[:1]:
+        for choice in [one for one in choices if _get(one, "index") in (0, None)][:1]:
             message = _message(choice)
             text = _words(_get(message, "content")) or _words(_get(message, "refusal"))
             reason = _get(choice, "finish_reason")
@@ -89,6 +89,14 @@ def _all_words(chunk: Any) -> Iterator[str]:
         yield _words(_get(message, "content"), thoughts=True)
         yield _words(_get(message, "refusal"))
         yield next(filter(None, (_words(_get(message, name)) for name in REASONING)), "")
+        yield from (_words(_get(one, "name")) + _words(_get(one, "arguments")) for one in _functions(message))
+
+
+def _functions(message: Any) -> list[Any]:
+    """What a message calls. Nobody offered it any function, and it is paid for all the same."""
+    calls = _get(message, "tool_calls")
+    called = [_get(one, "function") for one in calls] if isinstance(calls, list) else []
+    return [*called, _get(message, "function_call")]
 
 
 def _error(chunk: Any) -> Any:
@@ -132,7 +140,7 @@ def _usage(raw: Any) -> Usage | None:
 
 def _count(raw: Any, name: str) -> int:
     value = _get(raw, name)
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if isinstance(value, int) and value is not True and value > 0 else 0
 
 
 def _get(raw: Any, name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,21 +14,34 @@ MOST = 1 << 26
 """Bytes of an answer: the longest reply that a model gives has about a fifth of it, in chunks of one token each."""
 
 
+PACKED = ("gzip", "x-gzip", "deflate")
+"""Encodings that are understood, though nobody asks for them."""
+
+
 class Bounded(httpx2.SyncByteStream):
     """An answer of at most `most` bytes: one line without an end would fill the memory long before the deadline.
 
-    Raises ValueError.
+    `packed`: it is unpacked here, for a kilobyte may unpack to a megabyte. Raises ValueError.
     """
 
-    def __init__(self, stream: Any, most: int) -> None:
+    def __init__(self, stream: Any, most: int, *, packed: bool = False) -> None:
         self.stream, self.left = stream, most
+        self._unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32) if packed else None
 
     def __iter__(self) -> Iterator[bytes]:
         for data in self.stream:
-            self.left -= len(data)
+            plain = self._unpacked(data) if self._unpacker else data
+            self.left -= len(plain)
             if self.left < 0:
                 raise ValueError("the answer does not end")
-            yield data
+            yield plain
+
+    def _unpacked(self, data: bytes) -> bytes:
+        assert self._unpacker
+        try:
+            return self._unpacker.decompress(data, self.left + 1)
+        except zlib.error as error:
+            raise ValueError("the answer cannot be unpacked") from error
 
     def close(self) -> None:
         self.stream.close()
@@ -62,7 +76,10 @@ class Line:
 
     def answered(self, response: Any) -> None:
         """Called with the response before anything of its body is read."""
-        response.stream = Bounded(response.stream, self.most)
+        encoding = response.headers.pop("content-encoding", "identity").strip().lower() or "identity"
+        if encoding != "identity" and encoding not in PACKED:
+            raise ValueError(f"the answer is encoded as {encoding}")
+        response.stream = Bounded(response.stream, self.most, packed=encoding in PACKED)
 
     def _trace(self, name: str, info: Mapping[str, Any]) -> None:
         """httpcore's documented trace extension: which socket is used, and how far the request is."""

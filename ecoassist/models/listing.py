@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -15,8 +16,8 @@ from ecoassist.errors import NoModel
 
 from .prices import is_local
 
-SECONDS = 5.0
-"""How long an endpoint may take to list its models."""
+SECONDS, LONGEST = 5.0, 15.0
+"""How long an endpoint may say nothing when it is asked for its models, and how long it may take for the whole list."""
 AT_ONCE = 1.0
 """The same for one that is only looked for at its port."""
 MOST = 1 << 24
@@ -40,8 +41,27 @@ Fetch: TypeAlias = Callable[[Endpoint], "tuple[str, ...] | None"]
 def list_models(endpoint: Endpoint) -> tuple[str, ...] | None:
     """GET {base_url}/models, the Fetch of everyday use. Only a refused connection or a refused key is a NoModel.
 
-    Follows no redirect: a key and a question go to nobody but whom they are meant for.
+    Follows no redirect: a key and a question go to nobody but whom they are meant for. Who sends a byte now and then
+    is not waited for.
     """
+    done: list[tuple[str, ...] | NoModel | None] = []
+
+    def ask() -> None:
+        try:
+            done.append(_listed(endpoint))
+        except NoModel as error:
+            done.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True, name="list models")
+    asking.start()
+    asking.join(AT_ONCE if endpoint.found else LONGEST)
+    listed = done[0] if done else None
+    if isinstance(listed, NoModel):
+        raise listed
+    return listed
+
+
+def _listed(endpoint: Endpoint) -> tuple[str, ...] | None:
     request = urllib.request.Request(f"{endpoint.base_url}/models", headers=_headers(endpoint))
     handlers: list[urllib.request.BaseHandler] = [_Stay()]
     if is_local(endpoint.base_url):

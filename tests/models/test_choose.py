@@ -20,6 +20,7 @@ from ecoassist.demo.endpoint import Endpoint as ScriptedEndpoint
 from ecoassist.demo.endpoint import Scripted
 from ecoassist.errors import NoModel
 from ecoassist.keys import MODEL_KEYS
+from ecoassist.models import listing
 from ecoassist.models.choose import Choice, Declared, choose
 from ecoassist.models.listing import Endpoint, list_models
 from ecoassist.models.prices import price_of
@@ -487,6 +488,28 @@ class Something(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
+def dripping(head: bytes) -> Iterator[str]:
+    """The base URL of a server that sends `head`, and then a byte at a time without an end."""
+    closing = threading.Event()
+
+    def serve(server: socket.socket) -> None:
+        with contextlib.suppress(OSError), server.accept()[0] as line:
+            line.recv(10_000)
+            line.sendall(head)
+            while not closing.wait(0.01):
+                line.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=(server,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+        finally:
+            closing.set()
+            thread.join()
+
+
+@contextlib.contextmanager
 def something(status: int, kind: str, body: bytes) -> Iterator[tuple[str, list[dict[str, str]]]]:
     """Its base URL, and the headers of what it was asked."""
     seen: list[dict[str, str]] = []
@@ -545,6 +568,17 @@ def test_a_server_that_says_nothing_is_waited_for_a_second_only() -> None:
         began = time.monotonic()
         assert list_models(Endpoint(f"http://127.0.0.1:{server.getsockname()[1]}/v1", "none", "", found=True)) is None
     assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\n"])
+@pytest.mark.parametrize("found", [True, False])
+def test_a_server_that_never_comes_to_an_end_is_not_waited_for(
+    head: bytes, found: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "LONGEST", 0.3)
+    monkeypatch.setattr(listing, "AT_ONCE", 0.3)
+    with dripping(head) as url:
+        assert list_models(Endpoint(url, "none", "", found=found)) is None
 
 
 def test_a_key_that_gemini_does_not_accept_is_told() -> None:

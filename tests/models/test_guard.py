@@ -132,8 +132,18 @@ def test_a_model_that_goes_on_in_blanks_is_cut_as_well() -> None:
     assert [guard.sees(blank, ended=False) for _ in range(100)].index(True) <= 100 - 32
 
 
+@pytest.mark.parametrize(
+    "called", [{"tool_calls": [{"index": 0, "function": {"arguments": " x"}}]}, {"function_call": {"arguments": " x"}}]
+)
+def test_a_model_that_calls_functions_which_nobody_offered_is_cut_as_well(called: Any) -> None:
+    guard, chunk = Guard(100), {"choices": [{"delta": called}]}
+    assert [guard.sees(chunk, ended=False) for _ in range(100)].index(True) <= 100 - 32
+
+
 def test_a_chunk_of_anything_is_counted_without_complaint() -> None:
     hostile: list[Any] = [None, 5, {}, {"choices": 7}, {"choices": [7]}, {"choices": [{"delta": 5}]}, {"choices": [{}]}]
     hostile += [{"choices": [{"delta": {"content": content}}]} for content in (7, [7], [{"text": 5}], {"a": "b"})]
+    of_calls: list[Any] = [7, [7], [{}], [{"function": 7}], {}]
+    hostile += [{"choices": [{"delta": {"tool_calls": calls}}]} for calls in of_calls]
     guard = Guard(10)
     assert [guard.sees(chunk, ended=False) for chunk in hostile] == [False] * len(hostile)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any, TypeAlias
@@ -393,6 +394,74 @@ def test_an_answer_without_an_end_does_not_fill_the_memory(kind: bytes, status: 
         error = failure(run, OpenAIModel("small", url, "k", most=200_000))
     assert "not a chat completion" in str(error)
     assert error.billed
+
+
+def packed(data: bytes, wbits: int = 31) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, wbits)
+    return packer.compress(data) + packer.flush()
+
+
+@pytest.mark.parametrize("kind", [b"text/event-stream", b"application/json"])
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_that_unpacks_to_more_than_fits_does_not_fill_the_memory(kind: bytes, status: int, run: Run) -> None:
+    body = packed(b" " * 300_000)
+    head = b"HTTP/1.1 %d X\r\ncontent-type: %b\r\ncontent-encoding: gzip\r\n\r\n" % (status, kind)
+    with raw_server(head + body) as url:
+        error = failure(run, OpenAIModel("small", url, "k", most=200_000))
+    assert len(body) < 1_000
+    assert "not a chat completion" in str(error)
+
+
+@pytest.mark.parametrize(("encoding", "wbits"), [("gzip", 31), ("GZIP", 31), ("x-gzip", 31), ("deflate", 15)])
+def test_an_endpoint_that_packs_unasked_is_understood(encoding: str, wbits: int, run: Run) -> None:
+    body = b'data: {"choices": [{"delta": {"content": "hi"}, "finish_reason": "stop"}]}\n\n'
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: {encoding}\r\n\r\n".encode()
+    with raw_server(head + packed(body, wbits)) as url:
+        reply, _ = run(OpenAIModel("small", url, "k").reply(HELLO))
+    assert reply.text == "hi"
+
+
+def test_an_encoding_that_nobody_asked_for_and_nobody_knows_is_a_provider_error(run: Run) -> None:
+    with raw_server(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: br\r\n\r\nx") as url:
+        assert "not a chat completion" in str(failure(run, OpenAIModel("small", url, "k")))
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": 10**400, "completion_tokens": 1},
+        {"prompt_tokens": 1, "completion_tokens": 10**19},
+        {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 10**19},
+        {"prompt_tokens": True, "completion_tokens": True},
+        {"prompt_tokens": -5, "completion_tokens": "9"},
+        {"prompt_tokens": 1.5, "completion_tokens": [9]},
+    ],
+)
+def test_figures_that_no_reply_can_have_are_no_usage(usage: Any, run: Run) -> None:
+    chunk = {"choices": [{"delta": {"content": "hi"}, "finish_reason": "stop"}], "usage": usage}
+    body = f"data: {json.dumps(chunk)}\n\n".encode()
+    with raw_server(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n" + body) as url:
+        reply, _ = run(OpenAIModel("small", url, "k").reply(HELLO))
+    assert (reply.text, reply.usage) == ("hi", None)
+
+
+def test_of_several_choices_the_first_is_the_reply_in_whatever_order_they_come(run: Run) -> None:
+    said: list[list[tuple[int, str | None]]] = [
+        [(1, "no"), (0, "It ")],
+        [(1, "pe")],
+        [(0, "is 4")],
+        [(1, None), (0, None)],
+    ]
+    body = b""
+    for chunk in said:
+        choices = [
+            {"index": index, "delta": {"content": text}, "finish_reason": None if text else "stop"}
+            for index, text in chunk
+        ]
+        body += f"data: {json.dumps({'choices': choices})}\n\n".encode()
+    with raw_server(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n" + body) as url:
+        reply, _ = run(OpenAIModel("small", url, "k").reply(HELLO))
+    assert (reply.text, reply.finish) == ("It is 4", "stop")
 
 
 @pytest.mark.parametrize("answer", [b"", b"not http at all\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nx"])
