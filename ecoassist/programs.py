@@ -83,16 +83,26 @@ def assemble(cells: Sequence[str]) -> str:
 
 
 def names(cells: Sequence[str]) -> tuple[str, ...]:
-    """What the cells leave behind at top level: variables, functions and classes, in order."""
-    found: dict[str, None] = {}
-    for cell in cells:
-        for statement in getattr(tree(cell), "body", []):
-            if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-                found[statement.name] = None
-            elif isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
-                stored = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
-                found |= {node.id: None for node in stored if isinstance(node.ctx, ast.Store)}
-    return tuple(found)
+    """What the cells leave behind: variables, functions and classes, in order; of loops and `with`, what is inside."""
+    return tuple(dict.fromkeys(name for cell in cells for name in _left_by(tree(cell))))
+
+
+def _left_by(module: ast.Module | None) -> Iterator[str]:
+    waiting: list[ast.AST] = [module] if module else []
+    while waiting:
+        match node := waiting.pop():
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                yield node.name
+            case ast.Lambda() | ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                pass
+            case ast.For() | ast.AsyncFor():
+                waiting += [*node.body, *node.orelse][::-1]
+            case ast.With() | ast.AsyncWith():
+                waiting += node.body[::-1]
+            case ast.Name(id=name, ctx=ast.Store()):
+                yield name
+            case _:
+                waiting += [*ast.iter_child_nodes(node)][::-1]
 
 
 def normalised(code: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecoassist.programs import assemble, normalised, without_placeholders
+from ecoassist.programs import assemble, names, normalised, without_placeholders
 
 KEY = "k3yplac3h0ld3r"
 NAMES = {KEY: "WEATHER_KEY"}
@@ -132,3 +132,26 @@ def test_code_nested_too_deep_to_print_is_still_compared() -> None:
     code = "x = " + "1 + " * 900 + "1"
     assert normalised(code) == normalised(code)
     assert KEY not in without_placeholders(code + f" + len('{KEY}')", NAMES)
+
+
+@pytest.mark.parametrize(
+    ("cell", "left"),
+    [
+        ("a = b = 1\nc: int = 2\nc += 1", ("a", "b", "c")),
+        ("with open('x.csv') as file:\n    rows = list(file)", ("rows",)),
+        (
+            "try:\n    table = 1\nexcept ValueError:\n    table = None\nelse:\n    x = 1\nfinally:\n    y = 1",
+            ("table", "x", "y"),
+        ),
+        ("for n in (1, 2):\n    if n:\n        last = n\n    else:\n        first = n", ("last", "first")),
+        ("while True:\n    one = 1\n    break", ("one",)),
+        ("match 1:\n    case _:\n        two = 2", ("two",)),
+        ("if True:\n    def f():\n        inner = 1\n    class C:\n        inner = 1", ("f", "C")),
+        ("async def g():\n    inner = 1", ("g",)),
+        ("if (m := 1):\n    pass", ("m",)),
+        ("total = sum(i for i in (1, 2))", ("total",)),
+        ("print(1)", ()),
+    ],
+)
+def test_what_a_cell_leaves_behind_is_found_wherever_it_is_assigned(cell: str, left: tuple[str, ...]) -> None:
+    assert names([cell]) == left
