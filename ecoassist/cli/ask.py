@@ -132,6 +132,7 @@ class _Out:
         """The policy that is in force, once it is known."""
         self.outcome: Outcome | None = None
         self.spending: Spending | None = None
+        self.run = ""
         self.finished = False
 
     @cached_property
@@ -168,7 +169,7 @@ class _Out:
 
             seconds = time.monotonic() - self.began
             stdout = tolerant(sys.stdout, "utf-8")
-            record = result(outcome, error, ended=stop.why, spending=self.spending, seconds=seconds)
+            record = result(outcome, error, ended=stop.why, spending=self.spending, seconds=seconds, run=self.run)
             stdout.write(dumps(redacted_values(record)) + "\n")
             stdout.flush()
 
@@ -190,7 +191,7 @@ def _answer(out: _Out, stop: Stop, config: Config, query: str, files: list[Path]
         try:
             outcome = play(session.ask(query), out.sinks, at_terminal(attached) if there else nobody, stop)
         finally:
-            out.spending = session.total()
+            out.spending, out.run = session.total(), session.run
             out.progress.close()
         out.finish(outcome, None, stop)
         if outcome.stored is not None:

@@ -72,16 +72,20 @@ def play(
 ) -> None:
     """Show a run again as it happened: its answer on stdout, the rest on stderr. No model is called, no code runs."""
     from ecoassist.render.console import ConsoleSink, stderr_console
+    from ecoassist.render.why import broken_off
 
     with reporting():
         with closing(_ledger(config)) as ledger:
-            events = [(at, _clean(event)) for at, event in ledger.events(find(ledger, run).id)]
+            found = find(ledger, run)
+            events = [(at, _clean(event)) for at, event in ledger.events(found.id)]
         sink = ConsoleSink(stderr_console(sys.stderr), sys.stdout, verbose=verbose)
         try:
             for event in _paced(events, speed):
                 sink.handle(event)
         finally:
             sink.close()
+        for line in broken_off(found, [event for _, event in events]):
+            typer.echo(redacted(line), err=True)
 
 
 @app.command()

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from ecoassist.events import HOLD_OUT, Event
+from ecoassist.events import HOLD_OUT, Event, Finished
 from ecoassist.types import JSON, Attempt, Call, End, Example, Fault, Price, Run, Spending, Turn, Verdict
 
 from . import columns, words
@@ -38,6 +38,13 @@ def heading(run: Run) -> str:
     tier = f" by {one_line(run.tier)}" if run.status == "solved" else ""
     parts = [f"run {run.id}", local(run.began), STATUS.get(run.status, run.status) + tier]
     return words.DOT.join([*parts, words.duration(run.seconds)] if run.seconds else parts)
+
+
+def broken_off(run: Run, events: Sequence[Event]) -> list[str]:
+    """What is to be said of the end of a run whose events tell of none."""
+    if any(isinstance(event, Finished) for event in events):
+        return []
+    return [heading(run), *([f"broke off  {_short(run.fault)}"] if run.fault else [])]
 
 
 def local(began: str) -> str:
@@ -120,7 +127,11 @@ def _end(run: Run, story: Story) -> list[str]:
     if story.answer:
         rows.append(f"answer     {_short(story.answer.text)}")
     if story.stored is not None:
-        state = {True: "confirmed by its re-run", False: "its re-run did not confirm it", None: "not re-run yet"}
+        state = {
+            True: "confirmed by its re-run",
+            False: "its re-run did not confirm it",
+            None: "its re-run was left for later",
+        }
         rows.append(f"stored     as solution #{story.stored}: {state[story.confirmed]}")
     return rows if len(rows) > 1 else []
 

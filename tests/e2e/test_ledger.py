@@ -141,10 +141,28 @@ def test_what_a_killed_process_did_can_be_read(run: Command) -> None:
     why = said(run, "why")
     assert "lost: its process ended without a word" in why
     assert "turn 1: ✓ 1 line of code" in why
+    played = run("runs", "play", said(run, "runs", "list").split()[0], "--speed", "0")
+    assert played.err.splitlines()[-1].endswith("lost: its process ended without a word"), played.err
     assert "<= $" in why, "what the second call may have cost counts in full"
     assert "print('sum', 45)" in said(run, "runs", "show", said(run, "runs", "list").split()[0])
     assert "<= $" in said(run, "usage")
     wait_until(lambda: not run.kernels(), "the kernel of the dead process is gone")
+
+
+def test_a_run_that_broke_off_is_named_to_a_script_and_says_so_when_it_is_shown_again(run: Command) -> None:
+    refused = Scripted("no such parameter", 400)
+    with Endpoint({"weak": [refused], "strong": [refused]}) as endpoint:
+        configure(run, endpoint)
+        ran = run("ask", QUESTION, LOCAL, "--json")
+    assert ran.code == 3, ran.err
+    id = json.loads(ran.out)["run"]
+    assert said(run, "runs", "list").split()[0] == id
+    played = run("runs", "play", id, "--speed", "0")
+    assert played.code == 0, played.err
+    *_, name, reason = played.err.splitlines()
+    assert name.startswith(f"run {id}")
+    assert name.endswith("broke off")
+    assert reason.startswith("broke off  no model answered")
 
 
 @pytest.mark.parametrize("how", ["--private", "keep = false"])
