@@ -63,7 +63,8 @@ class Steering:
         """
         if not self.sticky or self.only or outcome.status != "solved" or outcome.tier is None:
             return
-        failed = any(attempt.tier != outcome.tier and attempt.end != "provider" for attempt in outcome.attempts)
+        ends = {attempt.tier: attempt.end for attempt in outcome.attempts}
+        failed = any(tier != outcome.tier and end != "provider" for tier, end in ends.items())
         place = self.names.index(outcome.tier)
         if failed and place > self.first:
             self.first, self.why = place, STUCK

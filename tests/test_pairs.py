@@ -16,6 +16,7 @@ from ecoassist.testing import MemoryStore, Recorder, ScriptedKernel, ScriptedMod
 from ecoassist.types import (
     Access,
     Answer,
+    CellError,
     CellResult,
     Example,
     Exchange,
@@ -220,6 +221,14 @@ def test_an_endpoint_that_fails_in_the_second_is_followed_by_the_next_tier() -> 
     outcome, _, word = answer(paired(weak, ScriptedModel(DONE), ScriptedKernel(OK)), LIVE)
     assert word == "SRTarcdrzazkJTarzkJF"
     assert [attempt.end for attempt in outcome.attempts] == ["answered", "provider", "answered"]
+
+
+def test_a_closed_host_in_the_second_alone_is_no_reason_to_stop() -> None:
+    shut = Access("b.org", "GET", refused="host b.org is not on the allow-list", blocked=True)
+    closed = CellResult("error", error=CellError("ProxyError", "403"), accesses=(shut,))
+    weak = ScriptedModel(code("a"), DONE, code("b"), code("c"))
+    outcome, _, _ = answer(paired(weak, ScriptedModel(DONE), ScriptedKernel(OK, closed, closed)), LIVE)
+    assert [attempt.end for attempt in outcome.attempts] == ["answered", "needs_person", "answered"]
 
 
 class Stopping(ScriptedModel):

@@ -75,6 +75,14 @@ def test_a_tier_that_failed_counts_beside_one_that_was_not_reached() -> None:
     assert it.name == "big"
 
 
+def test_a_tier_that_could_not_be_reached_for_its_second_attempt_did_not_fail() -> None:
+    it = steering()
+    it.next()
+    attempts = (Attempt("small", (), "answered"), Attempt("small", (), "provider"), Attempt("big", (), "answered"))
+    it.finished(Outcome("solved", None, Verdict(True, "fixed"), attempts))
+    assert it.name == "small"
+
+
 def test_stickiness_can_be_switched_off() -> None:
     it = steering(sticky=False)
     it.next()

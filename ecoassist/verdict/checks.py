@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ecoassist import cards
 from ecoassist.types import Api, Attempt, End, Task, Verdict
@@ -26,7 +27,10 @@ def check(task: Task, attempts: Sequence[Attempt], *, recorded: bool = True) -> 
     verdicts = [check_one(task, attempt, recorded=recorded) for attempt in attempts]
     spoken = [verdict for verdict in verdicts if verdict.solved is False]
     suspicions = [verdict for verdict in verdicts if verdict.reason != NOTHING]
-    return (spoken or suspicions or verdicts)[0]
+    found = (spoken or suspicions or verdicts)[0]
+    if not found.escalate and any(attempt.end == "answered" for attempt in attempts):  # there is another way
+        return replace(found, escalate=True, reason=f"in one of two attempts: {found.reason}")
+    return found
 
 
 def check_one(task: Task, attempt: Attempt, *, recorded: bool = True) -> Verdict:
