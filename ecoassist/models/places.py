@@ -20,9 +20,11 @@ def place_of(
 ) -> Endpoint:
     """The endpoint that a tier means, by its base URL, by the variable of its key, or by what is set.
 
-    Raises NoModel: no such address, no key, or a key that belongs to somebody else.
+    Raises NoModel: no such address, no key, one that belongs to somebody else, or one that anybody could read.
     """
     base_url = checked(base_url or _url_of(key_name, environ, keys))
+    if base_url.startswith("http:") and (of_host(base_url) or is_azure(base_url)):
+        raise NoModel(f"{base_url} would get its key in clear", "write the base URL with https://")
     ours = checked(environ.get("OPENAI_BASE_URL") or OPENAI)
     if key_name is None and is_local(base_url) and not (base_url == ours and keys.get(OPENAI_KEY)):
         return Endpoint(base_url, "none", "")

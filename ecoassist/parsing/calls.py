@@ -31,6 +31,8 @@ _CALLEE = re.compile(
     r"(?:_(?:repl|interpreter|code|exec|execute|executor|run|tool|cell))*|execute|interpreter",
     re.I,
 )
+_NAMESPACES = frozenset({"functions", "tools", "tool", "function"})
+"""What some models were taught to write before the name of a tool."""
 _QUOTED = re.compile(rf"\b(?:{'|'.join(CODE_KEYS)})[\"']?\s*:\s*([\"'`])")
 _BLOCK = re.compile(rf"^[ \t]*(?:{'|'.join(CODE_KEYS)}):[ \t]*[|>][-+]?[ \t]*\n", re.M)
 _WIDE = re.compile(r'\bcode:\s*<\|"\|>(.*?)<\|"\|>', re.S)
@@ -170,9 +172,17 @@ def _argument(node: ast.expr) -> str | None:
     if not isinstance(node, ast.Call):
         return None
     callee = node.func.value if isinstance(node.func, ast.Attribute) else node.func
-    if not (isinstance(callee, ast.Name) and _CALLEE.fullmatch(callee.id)):
+    name = callee.id if isinstance(callee, ast.Name) else ""
+    if name in _NAMESPACES and isinstance(node.func, ast.Attribute):
+        name = node.func.attr
+    if not _CALLEE.fullmatch(name):
         return None
-    given = [(None, one) for one in node.args] + [(one.arg, one.value) for one in node.keywords]
+    given: list[tuple[object, ast.expr]] = [(None, one) for one in node.args]
+    given += [(one.arg, one.value) for one in node.keywords]
+    for one in node.args:
+        if isinstance(one, ast.Dict):
+            named = zip(one.keys, one.values, strict=True)
+            given += [(key.value, value) for key, value in named if isinstance(key, ast.Constant)]
     texts = [(name, one.value) for name, one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)]
     return next((text for name, text in texts if name is None or name in CODE_KEYS), None)
 

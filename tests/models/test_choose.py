@@ -381,6 +381,20 @@ def test_the_key_of_one_provider_is_never_sent_to_another(url: str, named: str |
         assert web.asked == []
 
 
+@pytest.mark.parametrize("key_named", [False, True])
+@pytest.mark.parametrize("provider", [*DEFAULTS, None])
+def test_no_key_of_a_provider_travels_in_clear(provider: Provider | None, key_named: bool) -> None:
+    url = (provider.base_url if provider else AZURE).replace("https:", "http:")
+    named = (provider.key_names[0] if provider else "AZURE_OPENAI_API_KEY") if key_named else None
+    environ = {**EVERY_KEY, "AZURE_OPENAI_ENDPOINT": "http://mine.openai.azure.com", "OPENAI_BASE_URL": url}
+    web = Web({url: ["a"]})
+    with pytest.raises(NoModel):
+        choose((Declared("one", "a", url, named),), environ, web, price)
+    with pytest.raises(NoModel):
+        choose((), environ, web, price)
+    assert web.asked == []
+
+
 @pytest.mark.parametrize("url", [LOCAL, OLLAMA, LM_STUDIO])
 def test_what_is_found_at_a_port_gets_no_key(url: str) -> None:
     web = Web({url: ["a"]})
