@@ -44,6 +44,7 @@ KEYS = {
     "solution_stored": int | None,
     "solution_state": str | None,
     "files": list,
+    "partial": bool,
     "cost": dict,
     "seconds": float,
     "run": str,
