@@ -157,6 +157,14 @@ def test_where_the_first_failed_there_is_no_second() -> None:
     assert outcome.attempts[0].end == "no_progress"
 
 
+def test_words_that_agree_with_words_are_for_the_judge() -> None:
+    weak = ScriptedModel(FIVE, FIVE)
+    outcome, recorder, _ = answer(paired(weak, judge=ScriptedModel(SOLVED)), KNOWN)
+    assert ways(recorder) == [("weak", "words"), ("weak", "program")]
+    assert steps(recorder) == [("checks", None), ("agreement", True), ("model", True)]
+    assert outcome.verdict.by == "model"
+
+
 def test_code_that_a_model_writes_where_words_were_asked_for_runs_like_any_other() -> None:
     weak = ScriptedModel(code("print(4)"), DONE, "It is 4.\nANSWER: 4")
     it = paired(weak, kernel=(kernel := ScriptedKernel(OK)))

@@ -96,11 +96,13 @@ class Chain:
 def _too_easy(verdict: Verdict, checked: Verdict, attempts: Sequence[Attempt]) -> bool:
     """Whether attempts agree for a reason that makes agreeing easy.
 
-    That is so where no code fetched what the question seems to need, and where the data told both what to answer.
+    That is so where no code fetched what the question seems to need, where the data told both what to answer, and where
+    neither ran a program: words that were said twice.
     """
     if verdict.by != "agreement" or verdict.solved is not True:
         return False
-    return checked.reason not in (NOTHING, "") or any(map(imitates, attempts))
+    programs = any(attempt.program for attempt in attempts)
+    return not programs or checked.reason not in (NOTHING, "") or any(map(imitates, attempts))
 
 
 def _remarks(task: Task, attempt: Attempt, checked: Verdict) -> list[str]:
