@@ -39,6 +39,8 @@ SCHEMA = {
 """The JSON Schema of a judgement, for endpoints that honour one. What it rests on comes before what it decides."""
 LIMIT = 1_500
 """Tokens a judgement may take. It is short, but reasoning models count their thoughts too."""
+MORE = 4
+"""How many times as much it may take after one that was cut off, maybe in the midst of thoughts."""
 CHOICES = ("yes", "no", "escalate")
 INTERRUPTED = Verdict(None, "model", "interrupted")
 
@@ -144,7 +146,9 @@ def _model(model: Model, shown: Sequence[Message], attempt: Attempt, limit: int)
         judgement = read(reply.text, shown[1].text, answer)
         if judgement and not _told_to(judgement, before_answer(shown)):
             return _verdict(judgement, before_answer(shown))
-        if not last:
+        if reply.finish == "length":
+            limit *= MORE
+        if not last and (reply.text.strip() or reply.finish != "length"):
             said = clip(reply.text, 2_000) or "-"
             messages += [Message("assistant", said), Message("user", prompts.JUDGE_RETRY)]
     return Verdict(None, "model", "could not judge: the judge did not reply as asked")

@@ -20,6 +20,7 @@ from ecoassist.types import (
     CellError,
     CellResult,
     Exchange,
+    Finish,
     Question,
     Reply,
     Task,
@@ -398,6 +399,20 @@ def test_attempts_that_the_data_told_what_to_answer_are_left_to_whoever_judges()
 
     assert pair("rain\nANSWER: 4")[-1] == pair("Verdict: solved")[-1] == ("model", False)
     assert pair("rain: 4")[-1] == pair("ANSWER: 4", "print('ANSWER:', x)")[-1] == ("agreement", True)
+
+
+@pytest.mark.parametrize(
+    ("said", "finish", "limits"),
+    [("", "length", [1_000, 4_000]), ("<think>Hm", "length", [1_000, 4_000]), ("", "stop", [1_000, 1_000])],
+)
+def test_a_judge_that_thinks_for_as_long_as_it_may_gets_more_room_once(
+    said: str, finish: Finish, limits: list[int]
+) -> None:
+    model = ScriptedModel(Reply(said, finish), '{"solved": true, "reason": "r"}')
+    verdict, _ = judged(Chain(model, limit=1_000), attempt(GOOD, ANSWERED))
+    assert verdict.solved is True
+    assert model.limits == limits
+    assert (len(model.seen[1]) == len(model.seen[0])) == (finish == "length" and not said)
 
 
 def test_the_judge_is_told_of_data_that_imitates_a_verdict() -> None:
