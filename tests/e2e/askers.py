@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from pathlib import Path
 
+from ecoassist import day
 from ecoassist.budget import Budget
 from ecoassist.config import Config, load
 from ecoassist.desk import Desk
@@ -80,6 +81,7 @@ def ask(config: Config, question: str, tell: Callable[[dict[str, object]], None]
 
 def main(config: Path, results: Path, questions: list[str]) -> None:
     settings, lock = load(config), threading.Lock()
+    day.PATIENCE = 300.0  # a question that waits longer than a person would tells of a slow machine, not of money
 
     def tell(record: dict[str, object]) -> None:
         with lock, results.open("a", encoding="utf-8") as file:
