@@ -192,7 +192,10 @@ def _different(one: Quantity, other: Quantity) -> bool:
     if one.noun and other.noun:
         kinds = [noun if len(noun) <= SHORT_UNIT else noun.casefold() for noun in (one.noun, other.noun)]
         return kinds[0].rstrip("s") != kinds[1].rstrip("s")
-    return bool((one.noun and other.unit) or (other.noun and one.unit))
+    for noun, unit in ((one.noun, other.unit), (other.noun, one.unit)):
+        if noun and unit and not (unit.dimension == "temperature" and noun.startswith("degree")):
+            return True
+    return False
 
 
 def _based(quantity: Quantity) -> tuple[float, float]:

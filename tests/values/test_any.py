@@ -51,6 +51,21 @@ PIECES = (
         "½",
     ),
     *("and ", "ANSWER:", "٣", "²", "\u202f", "\x00", "ft ", "in ", "million", "null", "NaN", "((", "T12:00"),
+    *(
+        "minus ",
+        "more than ",
+        "before ",
+        "not ",
+        "<",
+        "+",
+        "#",
+        " or more",
+        " below zero",
+        " BC",
+        " EST",
+        "Monday, ",
+        " MW",
+    ),
 )
 pieces = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 text = st.one_of(pieces, st.text(max_size=60))
@@ -100,6 +115,9 @@ LONG = [
     "2021-05-" * 10_000,
     "$" * 100_000,
     "the answer is " * 8_000,
+    "minus " * 20_000,
+    "more than 5 " * 10_000,
+    "+#<" * 30_000,
 ]
 
 

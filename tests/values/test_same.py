@@ -117,6 +117,7 @@ def test_numbers_are_the_same_within_half_a_percent_or_the_coarser_last_digit_an
         ("$5 CAD", "5 Canadian dollars"),
         ("21 °C", 21),
         ("21 °C outside", "21 C"),
+        ("21 °C", "21 degrees"),
         ({"value": 21, "unit": "°C"}, "70 °F"),
     ],
 )
