@@ -103,9 +103,10 @@ def _saved(report: Report) -> list[str]:
         return [f"saved      unknown{left_out}"] if left_out else []
     if all(cost.dear for cost in report.costs):
         return ["saved      nothing: all was answered at the price of the strongest tier"]
-    verb, bound = ("saved", "at least ") if guess.saved >= 0 else ("lost", "at most ")
-    amount = f"{'' if guess.exact else bound}about {words.money(abs(guess.saved))} of {words.money(guess.strong)}"
-    share = f" ({abs(guess.saved) / guess.strong:.0%})" if guess.strong else ""
+    lost = guess.saved < 0
+    verb, bound, of = ("lost", "at most ", "beyond the") if lost else ("saved", "at least ", "of")
+    amount = f"{'' if guess.exact else bound}about {words.money(abs(guess.saved))} {of} {words.money(guess.strong)}"
+    share = f" ({guess.saved / guess.strong:.0%})" if guess.strong and not lost else ""
     return [
         f"{verb:<9}  {amount}{share} that the strongest tier alone would take: an estimate{left_out}",
         f"           {METHOD}, over {words.count(guess.runs, 'run')}",

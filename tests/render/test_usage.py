@@ -57,7 +57,7 @@ def test_the_estimate_names_its_method_and_what_it_left_out() -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"usd": 1.0}, "lost       about $1.94"),
+        ({"usd": 1.0}, "lost       about $1.94 beyond the $0.06 that the strongest tier"),
         ({"usd": 0.01, "exact": False}, "saved      at least about $0.04"),
         ({"usd": 1.0, "exact": False}, "lost       at most about $1.94"),
         ({"strong": None}, "saved      unknown; 2 runs left out"),
