@@ -117,11 +117,15 @@ def _lists(one: tuple[Value, ...], other: tuple[Value, ...], asked: Asked) -> bo
     if asked.first_only:
         return _alike(one[0], other[0], asked)
     pairs = [[_alike(each, twin, asked) for twin in other] for each in one]
-    measured = all(isinstance(item, _MEASURED) for item in (*one, *other))
-    least = 1.0 if measured else LIKENESS
-    if _shared(pairs, (True,)) >= least:
+    items = (*one, *other)
+    measured = all(isinstance(item, _MEASURED) for item in items)
+    named = all(isinstance(item, Name | Prose) for item in items)
+    shared = _shared(pairs, (True,))
+    if shared >= (LIKENESS if named else 1.0):
         return True
-    return None if _shared(pairs, (True, None)) >= least else False
+    if shared >= LIKENESS and not measured:  # names and figures together, of which some differ
+        return None
+    return None if _shared(pairs, (True, None)) >= (1.0 if measured else LIKENESS) else False
 
 
 def _shared(pairs: list[list[bool | None]], counts: tuple[bool | None, ...]) -> float:
