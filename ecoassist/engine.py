@@ -136,10 +136,11 @@ class Engine:
     def _attempts(self, tier: Tier, task: Task, later: bool, last: bool) -> Stream[list[Attempt]]:
         """One attempt, or two ways that have to agree: the second in a kernel of its own, without a third to decide.
 
-        Never on the last tier, which nobody is asked after, nor where a new kernel would lose the person's variables.
+        Never on the last tier, which nobody is asked after, nor where a new kernel would lose variables or files of the
+        person's.
         The second is left out where the first has no value that it could agree with, and at the end of the money.
         """
-        alone = tier.samples < 2 or last or (self.keep_state and bool(task.variables))
+        alone = tier.samples < 2 or last or (self.keep_state and (bool(task.variables) or task.made))
         tried: list[Attempt] = []
         for way in (task.way,) if alone else sampling.ways(task):
             fresh = bool(tried) or (later and not self.keep_state)

@@ -104,6 +104,8 @@ class Session:
     """Of the last question."""
     history: list[Exchange] = field(default_factory=list)
     _cells: list[str] = field(default_factory=list)
+    _made: bool = False
+    """Cells left files beside the kernel."""
     _last: tuple[Task, Outcome] | None = None
     _public: int = 0
     """How many exchanges of `history` are from before it went private."""
@@ -221,7 +223,7 @@ class Session:
         """All but the first exchanges."""
         del self.history[kept:]
         self._public = min(self._public, kept)
-        self._cells.clear()
+        self._lost()
         self._last = None
         self.kernel.restart()
         self.asked_privately = False
@@ -251,7 +253,7 @@ class Session:
 
     def _task(self, query: str) -> Task:
         variables = programs.names(self._cells)[-MAX_NAMES:] if self.engine.keep_state else ()
-        task = Task(query, self.now(), tuple(self.history), variables, files=self.files)
+        task = Task(query, self.now(), tuple(self.history), variables, files=self.files, made=self._made)
         before = [exchange.query for exchange in self.history[-1:]]
         shown, named = cards.choose(" ".join([*before, task.in_context]), self.apis, self.card_tokens)
         return replace(task, apis=shown, other_apis=named, listing=self.listing)
@@ -262,12 +264,18 @@ class Session:
         self.history.append(Exchange(query, said, outcome.status == "interrupted"))
         for attempt in outcome.attempts:
             if attempt.fresh:
-                self._cells.clear()
+                self._lost()
             for turn in attempt.turns:
+                self._made = self._made or bool(turn.result and turn.result.files)
                 if turn.result and turn.result.state_lost:
-                    self._cells.clear()
+                    self._lost()
                 elif turn.code:
                     self._cells.append(turn.code)
+
+    def _lost(self) -> None:
+        """A new kernel holds nothing of the one before."""
+        self._cells.clear()
+        self._made = False
 
 
 def _green(result: CellResult, hosts: tuple[str, ...]) -> bool | None:

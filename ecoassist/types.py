@@ -429,6 +429,8 @@ class Task:
     digest: str = ""
     """Facts that earlier tiers met."""
     way: Way = "direct"
+    made: bool = False
+    """Code of earlier questions left files beside the kernel."""
 
     @property
     def in_context(self) -> str:

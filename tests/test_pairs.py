@@ -23,6 +23,7 @@ from ecoassist.types import (
     Message,
     Outcome,
     Reply,
+    Saved,
     Solution,
     Task,
 )
@@ -291,6 +292,17 @@ def test_only_the_variables_of_the_second_are_known_to_the_next_question() -> No
     assert "The kernel still holds: cold\n" in asked[-1].text
     assert [message.text for message in asked[1:3]] == [LIVE.query, "It is 4."], "one answer of the two"
     assert len(model.seen) == 5, "the second question, which may use what is held, is tried once"
+
+
+def test_files_that_an_earlier_question_left_are_not_lost_to_a_second_attempt() -> None:
+    wrote = replace(OK, files=(Saved("/kept/out.csv", "out.csv", "text/csv", 3),))
+    model = ScriptedModel(code("save('out.csv')"), DONE, code("save('out.csv')"), DONE, code("print(1)"), DONE)
+    kernel = ScriptedKernel(wrote, wrote, OK)
+    it = conversation(model, ScriptedBoxes(kernel))
+    play(it.ask(LIVE.query), stop=Stop(15))
+    restarts = kernel.restarts
+    play(it.ask("How warm is it in Rome now, by that file?"), stop=Stop(15))
+    assert (len(model.seen), kernel.restarts) == (6, restarts)
 
 
 def test_one_kernel_boots_for_the_re_run_and_it_may_reach_what_the_second_program_asked() -> None:

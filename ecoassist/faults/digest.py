@@ -38,7 +38,7 @@ def handed(task: Task, attempts: Sequence[Attempt], *, facts: bool, state: bool)
     `state`: the next tier inherits the kernel.
     """
     task = replace(task, digest=digest(attempts, state=state) if facts else "")
-    return replace(task, variables=()) if state and _left(attempts)[0] else task
+    return replace(task, variables=(), made=False) if state and _left(attempts)[0] else task
 
 
 def digest(attempts: Sequence[Attempt], *, state: bool = False, limit: int = LIMIT) -> str:
