@@ -19,7 +19,7 @@ from .prices import is_local
 SECONDS, LONGEST = 5.0, 15.0
 """How long an endpoint may say nothing when it is asked for its models, and how long it may take for the whole list."""
 AT_ONCE = 1.0
-"""The same for one that is only looked for at its port."""
+"""How long one that is only looked for at its port may say nothing; three times as long for the whole list."""
 MOST = 1 << 24
 """Bytes of a list; the longest known has 1 MB."""
 
@@ -54,7 +54,7 @@ def list_models(endpoint: Endpoint) -> tuple[str, ...] | None:
 
     asking = threading.Thread(target=ask, daemon=True, name="list models")
     asking.start()
-    asking.join(AT_ONCE if endpoint.found else LONGEST)
+    asking.join(3 * AT_ONCE if endpoint.found else LONGEST)
     listed = done[0] if done else None
     if isinstance(listed, NoModel):
         raise listed
