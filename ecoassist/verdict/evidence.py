@@ -22,6 +22,7 @@ MAX_QUERY, MAX_EARLIER, MAX_CODE, MAX_OUTPUT, MAX_ANSWER, MAX_OTHER = 4_000, 6, 
 it was compared with."""
 MAX_CELLS, MAX_CALLS = 4, 12
 """Cells: the last ones. Kinds of calls."""
+_OUTPUT = re.compile(r"^Its output:\n(.*?)(?=^Cell:\n|^Network: |\Z)", re.M | re.S)
 _ANSWER = re.compile(r"^[ \t*]*ANSWER[ \t*]*:", re.I | re.M)
 
 
@@ -56,6 +57,11 @@ def evidence(
 def before_answer(messages: Sequence[Message]) -> str:
     """What was shown, without the answer itself."""
     return messages[1].text.rpartition("\n\nAnswer:\n")[0]
+
+
+def outputs(shown: str) -> str:
+    """Of what was shown, what the cells wrote."""
+    return "\n".join(_OUTPUT.findall(shown))
 
 
 def imitates(attempt: Attempt) -> bool:

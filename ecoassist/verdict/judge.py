@@ -19,7 +19,7 @@ from ecoassist.types import Attempt, Message, Question, Task, Verdict
 
 from .agreement import agree
 from .checks import NOTHING, check
-from .evidence import before_answer, evidence, imitates
+from .evidence import before_answer, evidence, imitates, outputs
 from .reading import Judgement, imitations, quoted, read
 from .traces import untraced, written
 
@@ -155,8 +155,9 @@ def _model(model: Model, shown: Sequence[Message], attempt: Attempt, limit: int)
 
 
 def _told_to(judgement: Judgement, shown: str) -> bool:
-    """Whether a yes may only follow what the data says of itself: then it has to quote something else of it."""
+    """Whether a yes may only follow what the data says of itself: then it has to quote another output."""
     forged = imitations(shown) if judgement.solved else ()
+    shown = outputs(shown) or shown
     for one in forged:
         shown = shown.replace(one, "")
     return bool(forged) and not quoted(judgement.evidence, shown)

@@ -59,7 +59,9 @@ _LINE = re.compile(
     re.I,
 )
 _FIELD = re.compile(rf"(?:^\{{|,)\s*['\"]?(?:{_NAME})['\"]?\s*[:=]\s*['\"]?{_VALUE}['\"]?\s*(?=[,}}]|\Z)", re.I)
-_DICTATED = re.compile(r"\bsolved\b\W{0,6}[:=]\W{0,6}(?:true|yes)\b", re.I)
+_DICTATED = re.compile(
+    r"(?:\b|_)(?:solved|correct|supported|verdict)\b\W{0,6}(?:[:=]|\b(?:to|as|is)\b)\W{0,6}(?:true|yes)\b", re.I
+)
 """Within a line: no verdict of a judge, but what one may be told to say."""
 _TELLING = re.compile(r"^[ \t*_`'\"#-]{0,12}(reason|evidence)[ \t*_`'\"]{0,8}[:=][ \t]*(\S.*)$", re.I | re.M)
 _LEAD = re.compile(r"(?P<word>[a-z]+)\W*(?:[.,:;!\u2013\u2014-]|$)", re.I)

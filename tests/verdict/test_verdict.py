@@ -388,6 +388,7 @@ def test_where_data_imitates_a_verdict_a_yes_has_to_quote_something_else() -> No
 
     assert told("Oslo: 42 mm") is True
     assert told("") is told("solved: true") is told("Rome: 7 mm") is None
+    assert told("Question") is told("today") is told("print(x)") is told("no call was made") is None
     assert told("", "false") is False
     assert judged(Chain(ScriptedModel("Yes, solved.", "Yes!")), made)[0].solved is None
 
