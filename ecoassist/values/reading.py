@@ -27,6 +27,17 @@ NOTHING = frozenset(
     ]
 )
 """What is written where there is no value."""
+_NOTHING_SAID = re.compile(
+    r"(?:(?:i|we|it|this|that)(?:\s+(?:am|are|is|was)|['’]m|['’]re)?\s+)?"
+    r"(?:(?:do(?:es)?\s*n[o'’]t|did\s*n[o'’]t|can\s*n?[o'’]t|could\s*n[o'’]t)\s+"
+    r"(?:know|tell|say|answer|find|determine|help|be\s+\w+)|"
+    r"not\s+(?:enough|sufficient|known|available|possible|sure)|no(?:ne)?\s+(?:data|information|answer|value|found|available)|"
+    r"sorry|unable|insufficient|undetermined|indeterminate|inconclusive|unclear|unavailable|tbd|error|failed)\b",
+    re.IGNORECASE,
+)
+"""How a few words begin that say there is no value."""
+_FAILURE = frozenset(("error", "message", "status", "code", "detail", "reason"))
+"""Keys of an object that tells of a failure and of nothing else."""
 YES, NO = frozenset(("yes", "true", "y", "yeah", "yep")), frozenset(("no", "false", "n", "nope"))
 _MONTH_FIRST = re.compile(r"\b(?:(m{1,2}|month)[/. -](?:d{1,2}|day)|(?:d{1,2}|day)[/. -](?:m{1,2}|month))\b", re.I)
 _NEAREST = re.compile(r"\b(?:nearest|closest)\b", re.IGNORECASE)
@@ -74,7 +85,7 @@ def of_text(text: str, asked: Asked) -> Value:
     text = quoted[1].strip() if (quoted := _QUOTED.fullmatch(text)) else text
     text = _LEAD.sub("", text, count=1) if _LEAD.match(text) else text
     bare = text.rstrip(".!").strip().casefold()
-    if not bare or bare in NOTHING:
+    if not bare or bare in NOTHING or (len(bare) <= NAME_LENGTH and _NOTHING_SAID.match(bare)):
         return Missing()
     if bare in YES or bare in NO:
         return Truth(bare in YES)
@@ -117,7 +128,7 @@ def _record(value: Mapping[str, JSON], asked: Asked, depth: int) -> Value:
         if whole is not None:
             return whole
     told = {name: item for name, item in fields.items() if not isinstance(item, Missing)}
-    if not told:
+    if not told or ("error" in told and _FAILURE.issuperset(told)):
         return Missing()
     return Record(tuple(sorted(told.items(), key=lambda field: field[0])))
 

@@ -396,7 +396,21 @@ def test_objects_are_compared_by_key(one: JSON, other: JSON, expected: bool | No
     assert compared(one, other) is expected
 
 
-@pytest.mark.parametrize("missing", [None, "", "null", "None", "unknown", "N/A", "not found", [], {}, float("nan")])
+MISSING: list[JSON] = [
+    *(None, "", "null", "None", "unknown", "N/A", "not found", [], {}, float("nan")),
+    *("I don't know", "I do not know.", "cannot be determined", "It could not be found", "not enough information"),
+    *("insufficient data", "undetermined", "TBD", "None found", "No information available", "I'm unable to tell"),
+    *("error", "Error: timeout", "I'm sorry, but I can't help with that.", ["I don't know"]),
+    *({"error": "timeout"}, {"error": "timeout", "status": 500}),
+]
+
+
+@pytest.mark.parametrize("one", ["No one", "Nobody", "Unknown Pleasures", "No Country for Old Men", "not rainy"])
+def test_a_name_that_only_sounds_like_nothing_is_one(one: str) -> None:
+    assert compared(one, one) is YES
+
+
+@pytest.mark.parametrize("missing", MISSING)
 def test_what_is_missing_never_agrees_with_anything(missing: JSON) -> None:
     assert compared(missing, missing) is OPEN
     assert compared(missing, 5) is OPEN
