@@ -9,6 +9,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from ecoassist.errors import NoSandbox
@@ -19,6 +20,11 @@ from ecoassist.kernel.settings import BASE_IMAGE, BoxSettings
 
 WHY_NOT = pytest.StashKey[str]()
 """What keeps this machine from starting sandboxes; empty when nothing does."""
+
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)  # how long an example takes tells of the machine
+hypothesis.settings.load_profile("patient")
 
 
 def settings_of_the_environment() -> BoxSettings:
