@@ -26,6 +26,7 @@ PYTHONISH = re.compile(r"^[ \t]*(?:import \w|from [\w.]+ import |def \w+\(|print
 
 _STARTS = re.compile(r"^[{\[]|(?<=[ \t:`\w])[{\[](?=\s*[\"'{])", re.M)
 _CALL = re.compile(r"\s*\[?\s*[A-Za-z_][\w.]*\(")
+_CALL_LINE = re.compile(r"^(?:[A-Za-z_]\w*\.)?[A-Za-z_]\w*\(", re.M)
 _CALLEE = re.compile(
     r"(?:(?:run|exec|execute|eval|call)_)?(?:python\d?|ipython|code|jupyter|notebook)"
     r"(?:_(?:repl|interpreter|code|exec|execute|executor|run|tool|cell))*|execute|interpreter",
@@ -57,6 +58,10 @@ def call_within(text: str) -> str | None:
             return call
         at_start = start == 0 or text[start - 1] == "\n"
         empty = call if at_start and empty is None else empty
+    for opening, _ in zip(_CALL_LINE.finditer(text), range(4), strict=False):
+        invoked = _invoked(text[opening.start() :])
+        if invoked and evidence(invoked):
+            return invoked
     return empty
 
 
