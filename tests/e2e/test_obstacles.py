@@ -6,6 +6,7 @@ And what a stronger model is handed where the weak one really failed.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -105,6 +106,6 @@ def test_a_stronger_model_is_told_what_the_responses_look_like_and_no_value_code
     assert "GET 127.0.0.1/v1/data answered 200: {list: [{mm: number}]}" in facts
     assert "data: KeyError: 'mian' (3 times)" in facts
     assert "try 2" not in facts
-    assert "42" not in facts
+    assert not re.search(r"(?<![\d:])42(?![\d:])", facts), "the value; a port or the time may have these digits"
     assert strongs_answers(endpoint) == 2
     assert "The responses have these keys and types" in prompt(endpoint.log[1].request)

@@ -400,9 +400,9 @@ MISSING: list[JSON] = [
     *(None, "", "null", "None", "unknown", "N/A", "not found", [], {}, float("nan")),
     *("I don't know", "I do not know.", "cannot be determined", "It could not be found", "not enough information"),
     *("insufficient data", "undetermined", "TBD", "None found", "No information available", "I'm unable to tell"),
-    *("error", "Error: timeout", "I'm sorry, but I can't help with that.", ["I don't know"]),
-    *({"error": "timeout"}, {"error": "timeout", "status": 500}),
+    *("error", "Error: timeout", "I'm sorry, but I can't help with that."),
 ]
+MISSING += [["I don't know"], {"error": "timeout"}, {"error": "timeout", "status": 500}]
 
 
 @pytest.mark.parametrize("one", ["No one", "Nobody", "Unknown Pleasures", "No Country for Old Men", "not rainy"])
