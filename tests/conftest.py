@@ -21,10 +21,11 @@ from ecoassist.kernel.settings import BASE_IMAGE, BoxSettings
 WHY_NOT = pytest.StashKey[str]()
 """What keeps this machine from starting sandboxes; empty when nothing does."""
 
-hypothesis.settings.register_profile(
-    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)  # how long an example takes tells of the machine
-hypothesis.settings.load_profile("patient")
+PATIENT = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+"""How long an example takes tells of the machine."""
+hypothesis.settings.register_profile("same", PATIENT, derandomize=True)
+hypothesis.settings.register_profile("new", PATIENT)
+hypothesis.settings.load_profile("same")  # whoever looks for new cases says --hypothesis-profile=new
 
 
 def settings_of_the_environment() -> BoxSettings:
