@@ -38,11 +38,11 @@ Fetch: TypeAlias = Callable[[Endpoint], "tuple[str, ...] | None"]
 """The names of an endpoint's models; None: it cannot be asked, which some cannot. Raises NoModel: it cannot be used."""
 
 
-def list_models(endpoint: Endpoint) -> tuple[str, ...] | None:
+def list_models(endpoint: Endpoint, longest: float = LONGEST) -> tuple[str, ...] | None:
     """GET {base_url}/models, the Fetch of everyday use. Only a refused connection or a refused key is a NoModel.
 
     Follows no redirect: a key and a question go to nobody but whom they are meant for. Who sends a byte now and then
-    is not waited for.
+    is waited for `longest` seconds.
     """
     done: list[tuple[str, ...] | NoModel | None] = []
 
@@ -54,7 +54,7 @@ def list_models(endpoint: Endpoint) -> tuple[str, ...] | None:
 
     asking = threading.Thread(target=ask, daemon=True, name="list models")
     asking.start()
-    asking.join(3 * AT_ONCE if endpoint.found else LONGEST)
+    asking.join(min(longest, 3 * AT_ONCE) if endpoint.found else longest)
     listed = done[0] if done else None
     if isinstance(listed, NoModel):
         raise listed

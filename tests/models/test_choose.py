@@ -20,7 +20,6 @@ from ecoassist.demo.endpoint import Endpoint as ScriptedEndpoint
 from ecoassist.demo.endpoint import Scripted
 from ecoassist.errors import NoModel
 from ecoassist.keys import MODEL_KEYS
-from ecoassist.models import listing
 from ecoassist.models.choose import Choice, Declared, choose
 from ecoassist.models.listing import Endpoint, list_models
 from ecoassist.models.prices import price_of
@@ -586,13 +585,9 @@ def test_a_server_that_says_nothing_is_waited_for_a_second_only() -> None:
 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\n"])
 @pytest.mark.parametrize("found", [True, False])
-def test_a_server_that_never_comes_to_an_end_is_not_waited_for(
-    head: bytes, found: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(listing, "LONGEST", 0.3)
-    monkeypatch.setattr(listing, "AT_ONCE", 0.3)
+def test_a_server_that_never_comes_to_an_end_is_not_waited_for(head: bytes, found: bool) -> None:
     with dripping(head) as url:
-        assert list_models(Endpoint(url, "none", "", found=found)) is None
+        assert list_models(Endpoint(url, "none", "", found=found), longest=0.3) is None
 
 
 def test_a_key_that_gemini_does_not_accept_is_told() -> None:
