@@ -5,6 +5,7 @@ and say why; with ECOASSIST_REQUIRE=docker they fail instead, so that a green ru
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -25,6 +26,8 @@ PATIENT = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.H
 """How long an example takes tells of the machine."""
 hypothesis.settings.register_profile("same", PATIENT, derandomize=True)
 hypothesis.settings.register_profile("new", PATIENT)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job: what tests start would ignore Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 hypothesis.settings.load_profile("same")  # whoever looks for new cases says --hypothesis-profile=new
 
 
