@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from .config import Config
 from .egress.proxies import Proxies
+from .entries import Entry, Match, Solution, State
 from .events import Stream
 from .keys import MODEL_KEYS
 from .ports import Model, Store
 from .redactor import Redactor
-from .types import Entry, Example, Message, Reply, Solution
+from .types import Message, Reply, Spending
 
 
 def redactor_of(config: Config) -> Redactor:
@@ -50,17 +51,32 @@ class CleanStore:
     def __init__(self, store: Store, redactor: Redactor) -> None:
         self.store, self.redactor = store, redactor
 
-    def similar(self, query: str) -> tuple[Example, ...]:
+    def similar(self, query: str) -> tuple[Match, ...]:
         return self.redactor.value(self.store.similar(self.redactor.text(query)))
 
     def keep(self, solution: Solution) -> int:
         return self.store.keep(self.redactor.value(solution))
 
-    def settle(self, id: int, green: bool) -> None:
-        self.store.settle(id, green)
+    def settle(self, id: int, green: bool, program: str = "", why: str = "") -> None:
+        self.store.settle(id, green, self.redactor.text(program), self.redactor.text(why))
 
     def pending(self) -> tuple[Entry, ...]:
         return self.redactor.value(self.store.pending())
 
-    def credit(self, id: int, won: bool) -> None:
-        self.store.credit(id, won)
+    def credit(self, id: int, won: bool | None, spent: Spending | None = None) -> None:
+        self.store.credit(id, won, spent)
+
+    def get(self, id: int) -> Entry | None:
+        return self.redactor.value(self.store.get(id))
+
+    def entries(self, state: State | None = None) -> tuple[Entry, ...]:
+        return self.redactor.value(self.store.entries(state))
+
+    def retire(self, id: int, why: str) -> bool:
+        return self.store.retire(id, self.redactor.text(why))
+
+    def restore(self, id: int) -> bool:
+        return self.store.restore(id)
+
+    def remove(self, id: int) -> bool:
+        return self.store.remove(id)

@@ -175,7 +175,11 @@ class RunsConfig(_Section):
 
 class SolutionsConfig(_Section):
     demonstrations: int = Field(default=1, ge=0, le=3)
+    """Solutions that a prompt shows at most."""
     gate: float = Field(default=0.35, ge=0, le=1)
+    """The least similarity of a question whose solution is shown."""
+    replay: bool = True
+    """Whether a stored program may answer without a model."""
 
 
 class Config(_Section):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from . import faults, memory, partial, programs, prompts, sampling, values
 from .errors import BudgetSpent, NoSandbox, ProviderError
 from .events import (
+    CHOSEN,
+    HOLD_OUT,
     AttemptFinished,
     AttemptStarted,
     CellFinished,
@@ -25,6 +28,7 @@ from .events import (
     rest,
 )
 from .faults import Guard
+from .memory import Limits
 from .parsing import parse
 from .ports import Judge, Kernel, Model, Store
 from .types import (
@@ -33,16 +37,17 @@ from .types import (
     CellResult,
     Code,
     End,
-    Example,
     Fault,
     Malformed,
     Outcome,
+    Replay,
     Reply,
     Spending,
     Status,
     Task,
     Turn,
     Verdict,
+    Way,
 )
 
 FINAL: frozenset[End] = frozenset({"interrupted", "budget"})
@@ -58,6 +63,9 @@ class Tier:
     max_turns: int = 6
     samples: int = 1
     """2: two attempts, made in different ways, must agree."""
+    kernel: Kernel | None = None
+    """Its own, closed after it; None: the engine's. Its model is then a stored program, and what that prints is the
+    answer."""
 
 
 def _at_once() -> Stream[None]:
@@ -81,6 +89,10 @@ class Engine:
     """What the question has cost so far, and the part of it that judging took."""
     short: Callable[[], bool] = lambda: False
     """Whether most of the money is spent."""
+    limits: Limits = field(default_factory=Limits)
+    """What is taken from the store."""
+    replayer: Callable[[Replay], Tier] | None = None
+    """Makes the tier of a stored program, which comes before all others; None: none is run."""
     portable: Callable[[str], str] = str
     """Makes a program fit to be stored, without this session's placeholders."""
     keep_state: bool = False
@@ -100,14 +112,18 @@ class Engine:
         """
         began, self._deaths = self.clock(), 0
         yield Started(task.query, run, why)
-        task = replace(task, examples=(yield from memory.recall(self.store, task)))
+        if why != HOLD_OUT:
+            task = yield from memory.recall(self.store, task, self.limits)
         yield Recalled(task.examples)
         attempts: list[Attempt] = []
         verdict = UNJUDGED if (yield from rest(self._wait(), False)) else INTERRUPTED
         tiers = self.tiers if tiers is None else tiers
+        if task.replay and self.replayer and why != CHOSEN:
+            tiers = [self.replayer(task.replay), *tiers]
         for tier in tiers if verdict is UNJUDGED else ():
             yield TierStarted(tier.name, tier.model.name, why)
-            tried = yield from self._attempts(tier, task, bool(attempts), tier is tiers[-1])
+            with closing(tier.kernel) if tier.kernel else nullcontext():
+                tried = yield from self._attempts(tier, task, bool(attempts), tier is tiers[-1])
             attempts += tried
             if tried[-1].end in FINAL:
                 verdict = INTERRUPTED if tried[-1].end == "interrupted" else UNJUDGED
@@ -121,11 +137,11 @@ class Engine:
             task = faults.handed(task, attempts, facts=self.handoff, state=self.keep_state)
         if attempts and all(attempt.end == "provider" for attempt in attempts):
             raise ProviderError(f"no model answered: {attempts[-1].why}")
-        outcome = _outcome(attempts, verdict, task.examples)
+        spent, judging = self.spending()
+        outcome = replace(_outcome(attempts, verdict, task), run=run, spending=spent, judging=judging)
         if not private:
             outcome = yield from memory.remember(self.store, task, outcome, self.portable)
-        spent, judging = self.spending()
-        outcome = replace(outcome, run=run, spending=spent, judging=judging, seconds=self.clock() - began)
+        outcome = replace(outcome, seconds=self.clock() - began)
         yield Finished(outcome)
         return outcome
 
@@ -142,8 +158,9 @@ class Engine:
         """
         alone = tier.samples < 2 or last or (self.keep_state and (bool(task.variables) or task.made))
         tried: list[Attempt] = []
-        for way in (task.way,) if alone else sampling.ways(task):
-            fresh = bool(tried) or (later and not self.keep_state)
+        own: Way = "replay" if tier.kernel else task.way
+        for way in (own,) if alone else sampling.ways(task):
+            fresh = bool(tried) or (later and not self.keep_state and not tier.kernel)
             if fresh:
                 self.kernel.restart()
             tried.append((yield from self._attempt(tier, sampling.towards(task, way), fresh)))
@@ -194,9 +211,10 @@ class Engine:
                 if again := _same_as_last_good(source, turns):
                     return Turn(reply, answer=again)
                 yield CellStarted(source)
-                result = yield from rest(self.kernel.run(source), CellResult("interrupted"))
+                result = yield from rest((tier.kernel or self.kernel).run(source), CellResult("interrupted"))
                 yield CellFinished(result)
-                return Turn(reply, source, result, fault=faults.of_cell(result))
+                printed = _printed(result) if tier.kernel else None
+                return Turn(reply, source, result, printed, faults.of_cell(result))
             case Answer() as answer:
                 return Turn(reply, answer=answer)
             case Malformed(why):
@@ -231,11 +249,16 @@ def _same_as_last_good(source: str, turns: Sequence[Turn]) -> Answer | None:
         or programs.normalised(source) != programs.normalised(last.code or "")
     ):
         return None
-    text = (last.result.value or last.result.text).strip() if last.result else ""
+    return _printed(last.result) if last.result else None
+
+
+def _printed(result: CellResult) -> Answer | None:
+    """What a cell that ended well came to."""
+    text = (result.value or result.text).strip() if result.status == "ok" else ""
     return Answer(text) if text else None
 
 
-def _outcome(attempts: Sequence[Attempt], verdict: Verdict, examples: tuple[Example, ...]) -> Outcome:
+def _outcome(attempts: Sequence[Attempt], verdict: Verdict, task: Task) -> Outcome:
     last = attempts[-1] if attempts else None
     status: Status = "solved" if verdict.solved else "unsolved"
     if verdict.solved is None and verdict.reason == INTERRUPTED.reason:
@@ -245,4 +268,4 @@ def _outcome(attempts: Sequence[Attempt], verdict: Verdict, examples: tuple[Exam
     elif verdict.solved is None and last and last.answer:
         status = "unverified"
     answer = partial.best(attempts) if status == "budget" else last.answer if last else None
-    return Outcome(status, answer, verdict, tuple(attempts), examples=examples)
+    return Outcome(status, answer, verdict, tuple(attempts), examples=task.examples, replay=task.replay)

@@ -10,22 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeAlias
 
+from .entries import Entry, Match, Solution, State
 from .events import Event, Stream
-from .types import (
-    Attempt,
-    Call,
-    CellResult,
-    Entry,
-    Example,
-    Message,
-    Outcome,
-    Question,
-    Reply,
-    Saved,
-    Solution,
-    Task,
-    Verdict,
-)
+from .types import Attempt, Call, CellResult, Message, Outcome, Question, Reply, Saved, Spending, Task, Verdict
 
 
 class Model(Protocol):
@@ -56,20 +43,45 @@ class Judge(Protocol):
 
 
 class Store(Protocol):
-    def similar(self, query: str) -> tuple[Example, ...]:
-        """Verified solutions of similar questions, best first; empty when none is near enough."""
+    """Of one person, or of a team. Every method raises EnvironmentFault where it cannot be used."""
+
+    def similar(self, query: str) -> tuple[Match, ...]:
+        """Verified and broken solutions of similar questions, best first; empty when none is near enough."""
 
     def keep(self, solution: Solution) -> int:
         """Stores a candidate, not served before settle(id, True)."""
 
-    def settle(self, id: int, green: bool) -> None:
-        """Records the outcome of a candidate's re-run. What was once found wrong stays so."""
+    def settle(self, id: int, green: bool, program: str = "", why: str = "") -> None:
+        """Records the outcome of a re-run: of a candidate its first, of a verified or broken one that it still works.
+
+        `program`: the one that ran, where it is not the entry's; `why` it did not end well. What never worked stays
+        failed. The answer of what is settled is forgotten, its shape stays. A green candidate takes the place of
+        others for the same question, and joins one that is nearly the same.
+        """
 
     def pending(self) -> tuple[Entry, ...]:
         """Candidates whose re-run is still to come, oldest first."""
 
-    def credit(self, id: int, won: bool) -> None:
-        """Records whether a question solved with this solution as a demonstration was solved."""
+    def credit(self, id: int, won: bool | None, spent: Spending | None = None) -> None:
+        """Records a use: whether the question was solved with this solution, at the cost of `spent` where it was shown.
+
+        None: it answered without a model, and nobody judged. What loses too often is retired.
+        """
+
+    def get(self, id: int) -> Entry | None:
+        """One entry, whatever its state."""
+
+    def entries(self, state: State | None = None) -> tuple[Entry, ...]:
+        """All entries, or those in one state, oldest first."""
+
+    def retire(self, id: int, why: str) -> bool:
+        """An entry is no longer served. Whether there was such an entry."""
+
+    def restore(self, id: int) -> bool:
+        """One that was retired, failed or broken is served again, with a clean record. Whether there was such one."""
+
+    def remove(self, id: int) -> bool:
+        """Deletes an entry. Whether there was such an entry."""
 
 
 class Reservations(Protocol):

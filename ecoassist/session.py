@@ -14,6 +14,7 @@ from .clock import Clock
 from .desk import Desk
 from .egress.policy import READ_ONLY
 from .engine import Engine
+from .entries import Entry
 from .events import (
     AttemptFinished,
     AttemptStarted,
@@ -33,7 +34,7 @@ from .recording import Recording
 from .redactor import Redactor
 from .starting import Standby, StartingKernel
 from .steering import Steering
-from .types import Access, Api, Attachment, Attempt, CellResult, Entry, Exchange, Outcome, Spending, Task
+from .types import Access, Api, Attachment, Attempt, CellResult, Exchange, Outcome, Spending, Task
 
 MAX_NAMES = 40
 """Names of earlier variables that a prompt holds at most."""
@@ -194,7 +195,8 @@ class Session:
     def pending(self) -> tuple[Entry, ...]:
         """Candidates that this session may re-run: it has the files they read, and outside a sandbox they are its."""
         names = {file.name for file in self.files}
-        entries = (entry for entry in self.engine.store.pending() if names.issuperset(entry.solution.files))
+        needed = [(entry, {file.name for file in entry.solution.files}) for entry in self.engine.store.pending()]
+        entries = (entry for entry, files in needed if names >= files)
         return tuple(entry for entry in entries if self.confined or entry.id in self._own)
 
     def reset(self) -> None:

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
+from .entries import SERVED, Entry, Match, Solution, State
 from .errors import Interrupted, NoSandbox
 from .events import Checked, Event, Output, Stream, TextDelta, Tick
-from .types import (
-    Attempt,
-    Call,
-    CellResult,
-    Entry,
-    Example,
-    Message,
-    Outcome,
-    Reply,
-    Run,
-    Solution,
-    Task,
-    Verdict,
-)
+from .types import Answer, Attempt, Call, CellResult, Message, Outcome, Reply, Run, Spending, Task, Verdict
 
 
 class Exhausted(AssertionError):
@@ -108,31 +97,57 @@ class ScriptedKernel:
 
 
 class MemoryStore:
-    """A store without a disk. `similar` finds verified solutions of exactly the same words."""
+    """A store without a disk. `similar` finds `matches`, and what is served for exactly the same words."""
 
-    def __init__(self, *examples: Example) -> None:
-        self.examples = examples
+    def __init__(self, *matches: Match) -> None:
+        self.matches = matches
         self.rows: dict[int, Entry] = {}
 
-    def similar(self, query: str) -> tuple[Example, ...]:
-        verified = [row for row in self.rows.values() if row.state == "verified" and row.solution.query == query]
-        return self.examples + tuple(Example(r.id, r.solution.query, r.solution.program, 1.0) for r in verified[-1:])
+    def similar(self, query: str) -> tuple[Match, ...]:
+        served = [row for row in self.rows.values() if row.state in SERVED and row.solution.query == query]
+        return self.matches + tuple(Match(row, 1.0) for row in served[-1:])
 
     def keep(self, solution: Solution) -> int:
         id = len(self.rows) + 1
         self.rows[id] = Entry(id, solution, "pending", "2026-01-01T00:00:00Z")
         return id
 
-    def settle(self, id: int, green: bool) -> None:
+    def settle(self, id: int, green: bool, program: str = "", why: str = "") -> None:
         if not green or self.rows[id].state == "pending":
-            self.rows[id] = replace(self.rows[id], state="verified" if green else "failed")
+            self.rows[id] = replace(self.rows[id], state="verified" if green else "failed", note=why)
 
     def pending(self) -> tuple[Entry, ...]:
-        return tuple(row for row in self.rows.values() if row.state == "pending")
+        return self.entries("pending")
 
-    def credit(self, id: int, won: bool) -> None:
+    def credit(self, id: int, won: bool | None, spent: Spending | None = None) -> None:
         if row := self.rows.get(id):
-            self.rows[id] = replace(row, wins=row.wins + won, losses=row.losses + (not won))
+            self.rows[id] = replace(row, wins=row.wins + (won is True), losses=row.losses + (won is False))
+
+    def get(self, id: int) -> Entry | None:
+        return self.rows.get(id)
+
+    def entries(self, state: State | None = None) -> tuple[Entry, ...]:
+        return tuple(row for row in self.rows.values() if state in (None, row.state))
+
+    def retire(self, id: int, why: str) -> bool:
+        return self._change(id, state="retired", note=why)
+
+    def restore(self, id: int) -> bool:
+        return self._change(id, state="verified", note="", wins=0, losses=0)
+
+    def remove(self, id: int) -> bool:
+        return self.rows.pop(id, None) is not None
+
+    def _change(self, id: int, **fields: Any) -> bool:
+        if id not in self.rows:
+            return False
+        self.rows[id] = replace(self.rows[id], **fields)
+        return True
+
+
+def remembered(id: int, query: str, program: str, score: float = 1.0) -> Match:
+    """A verified solution, as a store finds it."""
+    return Match(Entry(id, Solution(query, program, Answer(""), "cheap"), "verified", "2026-01-01T00:00:00Z"), score)
 
 
 class MemoryLedger:

@@ -33,8 +33,9 @@ RunStatus = Status | Literal["running", "lost", "error"]
 """Of a run on the ledger; lost: its process ended without a word, error: something around it was broken."""
 PlaceKind = Literal["query", "header", "bearer", "basic", "body"]
 Purpose = Literal["answer", "judge"]
-Way = Literal["direct", "words", "program", "plan"]
-"""How an attempt goes about a question: as it likes, in words without code, by a program, or with a plan before one."""
+Way = Literal["direct", "words", "program", "plan", "replay"]
+"""How an attempt goes about a question: as it likes, in words without code, by a program, with a plan before one, or by
+a stored program without any model."""
 Reach = Literal["none", "allowlist", "open"]
 """What code may reach: nothing, the hosts of the enabled APIs and those on the list, or every public host."""
 NETWORK_OFF, API_OFF = "the network is off", "its API is off"
@@ -391,12 +392,33 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A verified solution shown to a model."""
+    """A stored solution shown to a model, with names in place of the values that belong to its own question."""
 
     id: int
     query: str
     program: str
     score: float
+    wins: int = 0
+    losses: int = 0
+    trouble: str = ""
+    """What it fails with by now, where it is to be repaired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A stored program that may answer a question without a model, with the question's values in it."""
+
+    id: int
+    query: str
+    """The stored one."""
+    program: str
+    hosts: tuple[str, ...] = ()
+    """All that it may reach, for reading."""
+    shape: str = ""
+    """Of the answer, as in a Solution."""
+    wins: int = 0
+    judged: bool = False
+    """This use of it is put to whoever judges, so that its record stays true."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,6 +441,8 @@ class Task:
     variables: tuple[str, ...] = ()
     """Names that the kernel still holds from earlier questions."""
     examples: tuple[Example, ...] = ()
+    replay: Replay | None = None
+    """What may answer it without a model."""
     apis: tuple[Api, ...] = ()
     """Those whose card is shown, with the operations that are."""
     other_apis: tuple[Api, ...] = ()
@@ -466,34 +490,6 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Solution:
-    query: str
-    program: str
-    answer: Answer
-    tier: str
-    model: str = ""
-    hosts: tuple[str, ...] = ()
-    """Hosts that answered the program; its re-run may reach no others."""
-    files: tuple[str, ...] = ()
-    """Names of the attached files that it may read; their content is never stored."""
-    apis: tuple[str, ...] = ()
-    """Names of the APIs that answered the program."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A row of the store."""
-
-    id: int
-    solution: Solution
-    state: Literal["pending", "verified", "failed"]
-    created: str
-    """ISO 8601, UTC."""
-    wins: int = 0
-    losses: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
     """What the ledger knows of one question."""
 
@@ -537,10 +533,17 @@ class Outcome:
     run: str = ""
     judging: Spending = Spending()
     """The part of `spending` that judging took."""
+    replay: Replay | None = None
+    """The stored program that was tried before any model."""
 
     @property
     def tier(self) -> str | None:
         return self.attempts[-1].tier if self.attempts else None
+
+    @property
+    def replayed(self) -> Replay | None:
+        """The stored program that answered it without a model."""
+        return self.replay if self.attempts and self.attempts[-1].way == "replay" else None
 
     @property
     def partial(self) -> bool:

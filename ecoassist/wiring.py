@@ -22,6 +22,7 @@ from .desk import Desk
 from .engine import Engine
 from .errors import EnvironmentFault
 from .events import CHOSEN
+from .memory import Limits
 from .outbox import FolderOutbox
 from .reach import missing_keys
 from .recording import Recording
@@ -91,6 +92,7 @@ def open_session(
             ready=kernel.ready,
             spending=lambda: (budget.spending, budget.judging),
             short=budget.short,
+            limits=Limits(config.solutions.demonstrations, replay=config.solutions.replay),
             portable=boxes.portable,
             keep_state=chat,
             handoff=config.cascade.handoff == "digest",
@@ -182,7 +184,7 @@ def _alone(tier: str | None, strong: bool, names: Sequence[str]) -> int | None:
 def store_of(config: Config) -> SqliteStore:
     from .store.sqlite import SqliteStore
 
-    return SqliteStore(config.data / "solutions.db", config.solutions.gate, config.solutions.demonstrations)
+    return SqliteStore(config.data / "solutions.db", config.solutions.gate)
 
 
 def ledger_of(config: Config) -> SqliteLedger:

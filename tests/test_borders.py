@@ -9,12 +9,13 @@ import pytest
 from ecoassist.borders import CleanModel, CleanStore, keys_of, redactor_of
 from ecoassist.budget import Budget, Metered
 from ecoassist.config import Config, load
+from ecoassist.entries import Solution
 from ecoassist.keys import Keys, put
 from ecoassist.play import play
 from ecoassist.redactor import Redactor
 from ecoassist.sandboxes import Sandboxes
 from ecoassist.testing import MemoryStore, ScriptedModel
-from ecoassist.types import Answer, Attachment, Message, Price, Solution
+from ecoassist.types import Answer, Attachment, Message, Price
 
 KEY = "k3y-of-weather/99"
 MODEL_KEY = "sk-of-the-model-1"

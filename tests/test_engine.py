@@ -7,21 +7,21 @@ from collections.abc import Sequence
 import pytest
 
 from ecoassist.engine import Engine, Tier
+from ecoassist.entries import Match, Solution
 from ecoassist.errors import EnvironmentFault, NoSandbox, ProviderError
 from ecoassist.events import LETTER, CellFinished, Notice, Stream, Tick
+from ecoassist.memory import Limits
 from ecoassist.play import play
-from ecoassist.testing import FixedJudge, MemoryStore, Recorder, ScriptedKernel, ScriptedModel
+from ecoassist.testing import FixedJudge, MemoryStore, Recorder, ScriptedKernel, ScriptedModel, remembered
 from ecoassist.types import (
     Access,
     Answer,
     Attempt,
     CellError,
     CellResult,
-    Example,
     Exchange,
     Outcome,
     Reply,
-    Solution,
     Task,
     Verdict,
 )
@@ -215,11 +215,11 @@ def test_could_not_judge_is_unverified_and_not_stored() -> None:
 
 
 def test_a_demonstration_stands_before_the_question_and_is_credited() -> None:
-    store = MemoryStore(Example(7, "weather in Rome?", "print('rome')", 0.8))
+    store = MemoryStore(remembered(7, "weather in Rome?", "print('rome')", 0.8))
     stored = store.keep(Solution("weather in Oslo?", "p", Answer("a"), "cheap"))
     store.settle(stored, True)
     model = ScriptedModel(DONE)
-    it = Engine([Tier("cheap", model)], ScriptedKernel(), store, FixedJudge())
+    it = Engine([Tier("cheap", model)], ScriptedKernel(), store, FixedJudge(), limits=Limits(2))
     answer(it, Task("weather in Oslo?"))
     text = model.seen[0][-1].text
     assert text.index("print('rome')") < text.index("Question: weather in Oslo?", text.index("p\n"))
@@ -228,7 +228,7 @@ def test_a_demonstration_stands_before_the_question_and_is_credited() -> None:
 
 def test_a_broken_memory_costs_a_notice_and_not_the_answer() -> None:
     class Full(MemoryStore):
-        def similar(self, query: str) -> tuple[Example, ...]:
+        def similar(self, query: str) -> tuple[Match, ...]:
             raise EnvironmentFault("disk full", "free some space")
 
         def keep(self, solution: Solution) -> int:

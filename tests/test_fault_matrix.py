@@ -370,7 +370,8 @@ def test_a_program_that_tries_several_hosts_and_is_answered_by_one_has_no_fault(
 
 
 def test_demonstrations_are_not_blamed_for_what_only_the_person_can_mend() -> None:
-    from ecoassist.types import Answer, Solution
+    from ecoassist.entries import Solution
+    from ecoassist.types import Answer
 
     store = MemoryStore()
     stored = store.keep(Solution("q", "p", Answer("a"), "cheap"))

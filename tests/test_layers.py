@@ -15,9 +15,10 @@ ROOT = Path(__file__).parents[1]
 LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(row.split())
     for row in (
-        "__init__ types errors",
+        "__init__ types entries errors",
         "clock events ports parsing programs prompts cards faults filenames masks "
-        "redactor keys catalogue config memory values sampling partial advice owners purse day accounts",
+        "redactor keys catalogue config memory values sampling partial advice owners purse day accounts "
+        "similarity templates",
         "engine replay budget desk asking apis outbox models kernel egress verdict store render testing",
         "session starting steering play recording",
         "wiring tiers reach index borders sandboxes jupyter demo",

@@ -17,8 +17,8 @@ from ecoassist.errors import EnvironmentFault, NoSandbox, ProviderError
 from ecoassist.events import ATTEMPT, FLEETING, LETTER, ORDER, Answered, Asked, Event, Finished, Replied
 from ecoassist.play import Stop, play
 from ecoassist.ports import Judge
-from ecoassist.testing import FixedJudge, MemoryStore, Recorder, ScriptedKernel, ScriptedModel
-from ecoassist.types import Access, CellError, CellResult, Example, Price, Question, Reply, Spending, Task, Usage
+from ecoassist.testing import FixedJudge, MemoryStore, Recorder, ScriptedKernel, ScriptedModel, remembered
+from ecoassist.types import Access, CellError, CellResult, Price, Question, Reply, Spending, Task, Usage
 from ecoassist.verdict.judge import Chain
 
 T = TypeVar("T")
@@ -113,7 +113,7 @@ def test_the_order_holds_over_random_scripts_interrupted_or_closed_anywhere(data
     model = Metered(ScriptedModel(*script(JUDGEMENTS)), budget, price, 10) if draw(st.booleans()) else None
     judges: list[Judge] = [Chain(model), Chain(person=True), FixedJudge(False, True), FixedJudge(None)]
     judge = draw(st.sampled_from(judges))
-    store = MemoryStore(*([Example(1, "q", "print(4)", 0.9)] if draw(st.booleans()) else []))
+    store = MemoryStore(*([remembered(1, "q", "print(4)", 0.9)] if draw(st.booleans()) else []))
     spoken = draw(st.sampled_from([None, "yes", "no", "escalate", "once"]))
     stop, recorder = Stop(), Recorder()
     cutter = Cutter(draw(st.none() | st.integers(0, 50)), draw(st.sampled_from(["interrupt", "close"])), stop)

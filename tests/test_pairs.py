@@ -8,23 +8,22 @@ from dataclasses import replace
 import pytest
 
 from ecoassist.engine import Engine, Tier
+from ecoassist.entries import Solution
 from ecoassist.errors import BudgetSpent, ProviderError
 from ecoassist.events import AttemptStarted, Checked, Stream, Tick
 from ecoassist.play import Stop, play
 from ecoassist.session import Session
-from ecoassist.testing import MemoryStore, Recorder, ScriptedKernel, ScriptedModel
+from ecoassist.testing import MemoryStore, Recorder, ScriptedKernel, ScriptedModel, remembered
 from ecoassist.types import (
     Access,
     Answer,
     CellError,
     CellResult,
-    Example,
     Exchange,
     Message,
     Outcome,
     Reply,
     Saved,
-    Solution,
     Task,
 )
 from ecoassist.verdict.judge import Chain
@@ -84,7 +83,7 @@ def test_what_needs_no_data_is_tried_in_words_and_by_a_program_and_the_program_i
 
 def test_each_attempt_begins_with_the_question_alone_and_at_the_same_time() -> None:
     weak = ScriptedModel(code("print(direct)"), DONE, code("print(planned)"), DONE)
-    example = Example(1, "like it", "print('shown before')", 0.9)
+    example = remembered(1, "like it", "print('shown before')", 0.9)
     it = paired(weak, kernel=ScriptedKernel(OK, OK))
     it.store = MemoryStore(example)
     answer(it, Task(LIVE.query, "Monday, noon"))

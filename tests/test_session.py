@@ -12,6 +12,7 @@ import pytest
 
 from ecoassist.desk import Desk
 from ecoassist.engine import Engine, Tier
+from ecoassist.entries import Entry, FileShape, Solution
 from ecoassist.errors import NoSandbox, ProviderError
 from ecoassist.events import LETTER, RERUN, Checked, Notice, Started, Stream, Tick, TierStarted
 from ecoassist.play import Stop, play
@@ -20,20 +21,7 @@ from ecoassist.session import Session
 from ecoassist.starting import CLOSE_SECONDS, StartingKernel
 from ecoassist.steering import STUCK, Steering
 from ecoassist.testing import FixedJudge, MemoryStore, Recorder, ScriptedKernel, ScriptedModel
-from ecoassist.types import (
-    Access,
-    Answer,
-    Api,
-    Attachment,
-    Attempt,
-    CellResult,
-    Entry,
-    Message,
-    Reply,
-    Solution,
-    Task,
-    Verdict,
-)
+from ecoassist.types import Access, Answer, Api, Attachment, Attempt, CellResult, Message, Reply, Task, Verdict
 
 OK = CellResult("ok", "4\n")
 DONE = "It is 4.\nANSWER: 4"
@@ -254,7 +242,7 @@ def test_a_rerun_settles_a_candidate_in_a_fresh_kernel(result: CellResult, green
 
 def test_candidates_that_read_a_file_wait_for_a_session_that_has_it() -> None:
     it = session(ScriptedModel(), ScriptedBoxes(ScriptedKernel()))
-    it.engine.store.keep(Solution("q", "p", Answer("4"), "cheap", files=("a.csv",)))
+    it.engine.store.keep(Solution("q", "p", Answer("4"), "cheap", files=(FileShape("a.csv"),)))
     assert it.pending() == ()
     it.files = (Attachment("a.csv", b""),)
     assert [type(entry) for entry in it.pending()] == [Entry]

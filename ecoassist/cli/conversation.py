@@ -15,10 +15,10 @@ from .commands import Commands
 from .common import TERMINATED, unicode
 
 if TYPE_CHECKING:
+    from ecoassist.entries import Entry
     from ecoassist.ports import Person
     from ecoassist.render.console import ConsoleSink
     from ecoassist.session import Session
-    from ecoassist.types import Entry
 
 LEAVE = ("/quit", "/exit", "/q")
 USAGE = 2

@@ -13,8 +13,8 @@ from .common import ConfigOption, load_config, redacted, reporting
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ecoassist.entries import Entry
     from ecoassist.store.sqlite import SqliteStore
-    from ecoassist.types import Entry
 
 app = typer.Typer(help="Solutions that were found, checked and kept.", no_args_is_help=True, rich_markup_mode=None)
 Number = Annotated[int, typer.Argument(help="The solution's number, as in the list.")]
@@ -51,7 +51,7 @@ def show(id: Number, config: ConfigOption = None) -> None:
             "created": entry.created,
             "hosts": ", ".join(solution.hosts) or "none",
             "APIs": ", ".join(solution.apis) or "none",
-            "files": ", ".join(solution.files) or "none",
+            "files": ", ".join(file.name for file in solution.files) or "none",
         }.items():
             typer.echo(f"{name:<9} {one_line(redacted(value))}", err=True)
         typer.echo(plain(redacted(solution.program)))

@@ -46,6 +46,57 @@ _SOLUTIONS: tuple[tuple[str, ...], ...] = (
         END
         """,
     ),
+    (
+        """
+        CREATE TABLE entries (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            same TEXT NOT NULL,      -- equal for questions that differ in case, spacing and punctuation only
+            query TEXT NOT NULL,
+            solution TEXT NOT NULL,  -- JSON
+            state TEXT NOT NULL DEFAULT 'pending'
+                CHECK (state IN ('pending', 'verified', 'broken', 'failed', 'retired')),
+            created TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
+            wins INTEGER NOT NULL DEFAULT 0,
+            losses INTEGER NOT NULL DEFAULT 0,
+            verified TEXT NOT NULL DEFAULT '',  -- when it last ran well alone
+            uses INTEGER NOT NULL DEFAULT 0,    -- questions whose prompts showed it, and their cost
+            usd REAL DEFAULT 0,                 -- NULL: unknown
+            tokens INTEGER NOT NULL DEFAULT 0,
+            replays INTEGER NOT NULL DEFAULT 0,
+            note TEXT NOT NULL DEFAULT ''
+        )
+        """,
+        """
+        INSERT INTO entries (id, same, query, solution, state, created, wins, losses)
+            SELECT id, same, query, solution, state, created, wins, losses FROM solutions
+        """,
+        """
+        INSERT INTO sqlite_sequence (name, seq)
+            SELECT 'entries', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'entries')
+        """,
+        """
+        UPDATE sqlite_sequence SET seq = max(seq, coalesce((
+            SELECT seq FROM sqlite_sequence WHERE name = 'solutions'
+        ), 0)) WHERE name = 'entries'
+        """,
+        "DROP TABLE words",
+        "DROP TABLE solutions",
+        "ALTER TABLE entries RENAME TO solutions",
+        "CREATE INDEX solutions_same ON solutions (same, state)",
+        "CREATE INDEX solutions_state ON solutions (state)",
+        "CREATE VIRTUAL TABLE words USING fts5 (query, content='solutions', content_rowid='id', tokenize='porter')",
+        "INSERT INTO words (words) VALUES ('rebuild')",
+        """
+        CREATE TRIGGER solutions_in AFTER INSERT ON solutions BEGIN
+            INSERT INTO words (rowid, query) VALUES (new.id, new.query);
+        END
+        """,
+        """
+        CREATE TRIGGER solutions_out AFTER DELETE ON solutions BEGIN
+            INSERT INTO words (words, rowid, query) VALUES ('delete', old.id, old.query);
+        END
+        """,
+    ),
 )
 
 

@@ -7,13 +7,15 @@ import re
 import sqlite3
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from ecoassist.types import Answer, Entry, Example, Solution
+from ecoassist.entries import Entry, FileShape, Match, Parameter, Solution, State
+from ecoassist.memory.merit import PATIENCE
+from ecoassist.similarity import GATE, cosine, features, same
+from ecoassist.types import Answer, Spending
 
 from .database import Database, plain
 from .migrations import SOLUTIONS
-from .similarity import GATE, cosine, features, same
 
 CANDIDATES = 20
 """Solutions that share words with a question and are compared with it."""
@@ -22,16 +24,15 @@ LARGE = 3000
 RARE = 6
 MOST_WORDS = 64
 """Of a question; the rest of a longer one is not looked up."""
-PATIENCE = 3
-"""A solution that lost so many questions more than it won is no longer served."""
 
-_COLUMNS = "id, solution, state, created, wins, losses"
+_COLUMNS = "id, solution, state, created, wins, losses, verified, uses, usd, tokens, replays, note"
 _SIMILAR = f"""
-    SELECT solutions.id, solutions.solution
+    SELECT {", ".join(f"solutions.{name}" for name in _COLUMNS.split(", "))}
     FROM words JOIN solutions ON solutions.id = words.rowid
     WHERE words MATCH ? AND solutions.id = (
         SELECT max(id) FROM solutions AS newest
-        WHERE newest.same = solutions.same AND newest.state = 'verified' AND newest.losses < newest.wins + {PATIENCE}
+        WHERE newest.same = solutions.same AND newest.state IN ('verified', 'broken')
+            AND newest.losses < newest.wins + {PATIENCE}
     )
     ORDER BY words.rank LIMIT {CANDIDATES}
 """
@@ -40,29 +41,29 @@ _SIMILAR = f"""
 class SqliteStore:
     """A Store in the file `path`; the file and its folder are made on first use, for their owner only.
 
-    `gate`: the least similarity, from 0 to 1, of a solution that is served. `limit`: how many are served at most.
+    `gate`: the least similarity, from 0 to 1, of a solution that is served.
     Every method raises EnvironmentFault where the file cannot be used; nothing is ever deleted because of that.
     """
 
-    def __init__(self, path: Path, gate: float = GATE, limit: int = 1) -> None:
-        self.path, self.gate, self.limit = path, gate, limit
+    def __init__(self, path: Path, gate: float = GATE) -> None:
+        self.path, self.gate = path, gate
         self._database = Database(path, SOLUTIONS)
 
-    def similar(self, query: str) -> tuple[Example, ...]:
-        """Verified solutions of similar questions, best first; of several for one question only the newest."""
+    def similar(self, query: str) -> tuple[Match, ...]:
+        """Solutions of similar questions, best first; of several for one question only the newest."""
         asked, key = features(query), same(query)
-        found: list[tuple[bool, float, int, Solution]] = []
+        found: list[tuple[bool, float, int, Match]] = []
         with self._database.transaction() as connection:
             words = _rarest(connection, _words(query))
-            rows = connection.execute(_SIMILAR, (" OR ".join(words),)).fetchall() if words and self.limit else []
-        for id, text in rows:
-            solution = self._solution(text)
-            identical = same(solution.query) == key
-            score = 1.0 if identical else cosine(asked, features(solution.query))
+            rows = connection.execute(_SIMILAR, (" OR ".join(words),)).fetchall() if words else []
+        for row in rows:
+            entry = self._entry(row)
+            identical = same(entry.solution.query) == key
+            score = 1.0 if identical else cosine(asked, features(entry.solution.query))
             if score >= self.gate:
-                found.append((identical, score, id, solution))
+                found.append((identical, score, entry.id, Match(entry, score)))
         found.sort(key=lambda one: one[:3], reverse=True)
-        return tuple(Example(id, kept.query, kept.program, score) for _, score, id, kept in found[: self.limit])
+        return tuple(match for *_, match in found)
 
     def keep(self, solution: Solution) -> int:
         with self._database.transaction(write=True) as connection:
@@ -72,14 +73,22 @@ class SqliteStore:
             ).fetchone()
         return int(row[0])
 
-    def settle(self, id: int, green: bool) -> None:
+    def settle(self, id: int, green: bool, program: str = "", why: str = "") -> None:
         if green:
             self._change("UPDATE solutions SET state = 'verified' WHERE id = ? AND state = 'pending'", id)
         else:
-            self._change("UPDATE solutions SET state = 'failed' WHERE id = ?", id)
+            self._change("UPDATE solutions SET state = 'failed', note = ? WHERE id = ?", plain(why), id)
 
-    def credit(self, id: int, won: bool) -> None:
-        self._change("UPDATE solutions SET wins = wins + ?, losses = losses + ? WHERE id = ?", won, not won, id)
+    def credit(self, id: int, won: bool | None, spent: Spending | None = None) -> None:
+        change = "UPDATE solutions SET wins = wins + ?, losses = losses + ? WHERE id = ?"
+        self._change(change, won is True, won is False, id)
+
+    def retire(self, id: int, why: str) -> bool:
+        return self._change("UPDATE solutions SET state = 'retired', note = ? WHERE id = ?", plain(why), id)
+
+    def restore(self, id: int) -> bool:
+        clean = "state = 'verified', note = '', wins = 0, losses = 0"
+        return self._change(f"UPDATE solutions SET {clean} WHERE id = ?", id)
 
     def remove(self, id: int) -> bool:
         """Whether there was such an entry."""
@@ -88,7 +97,7 @@ class SqliteStore:
     def pending(self) -> tuple[Entry, ...]:
         return self.entries("pending")
 
-    def entries(self, state: Literal["pending", "verified", "failed"] | None = None) -> tuple[Entry, ...]:
+    def entries(self, state: State | None = None) -> tuple[Entry, ...]:
         """All entries, or those in one state, oldest first."""
         return self._select("WHERE state = ? ORDER BY id" if state else "ORDER BY id", *([state] if state else []))
 
@@ -104,7 +113,11 @@ class SqliteStore:
             return ()
         with self._database.transaction() as connection:
             rows = connection.execute(f"SELECT {_COLUMNS} FROM solutions {condition}", values).fetchall()
-        return tuple(Entry(id, self._solution(text), *rest) for id, text, *rest in rows)
+        return tuple(map(self._entry, rows))
+
+    def _entry(self, row: tuple[Any, ...]) -> Entry:
+        id, text, *rest = row
+        return Entry(id, self._solution(text), *rest)
 
     def _change(self, statement: str, *values: str | int) -> bool:
         """Whether a row was changed."""
@@ -117,10 +130,19 @@ class SqliteStore:
         try:
             fields: dict[str, Any] = json.loads(text)
             fields["answer"] = Answer(**fields["answer"])
-            fields.update({name: tuple(fields.get(name, ())) for name in ("hosts", "files", "apis")})
+            fields.update({name: tuple(fields.get(name, ())) for name in ("hosts", "apis", "packages")})
+            fields["parameters"] = tuple(Parameter(**one) for one in fields.get("parameters", ()))
+            fields["files"] = tuple(map(_file, fields.get("files", ())))
             return Solution(**fields)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise self._database.damaged() from error
+
+
+def _file(kept: str | dict[str, Any]) -> FileShape:
+    """Entries of the first schema kept nothing but names."""
+    if isinstance(kept, str):
+        return FileShape(kept)
+    return FileShape(kept["name"], tuple(kept["columns"]))
 
 
 # ── words ───────────────────────────────────────────────────────────────────────────────────────────────────────────

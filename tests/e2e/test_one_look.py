@@ -13,10 +13,11 @@ import pytest
 
 from ecoassist.demo.endpoint import Scripted
 from ecoassist.egress.ca import SessionCA
+from ecoassist.entries import Solution
 from ecoassist.keys import put
 from ecoassist.store.ledger import SqliteLedger
 from ecoassist.store.sqlite import SqliteStore
-from ecoassist.types import Answer, Solution
+from ecoassist.types import Answer
 from tests.e2e.conftest import Command, Serve, judged, judging, prompt, python
 
 HOST, KEY = "api.counter.example", "c0unt3r-k3y-0123456789"

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ecoassist.entries import FileShape, Solution
 from ecoassist.store.sqlite import SqliteStore
-from ecoassist.types import Answer, Solution
+from ecoassist.types import Answer
 
 
 @pytest.fixture
@@ -25,7 +26,13 @@ def store(path: Path) -> Iterator[SqliteStore]:
 def solution() -> Callable[..., Solution]:
     def make(query: str = "What is the temperature in Oslo?", program: str = "print(4)") -> Solution:
         return Solution(
-            query, program, Answer("It is 4.", {"c": [4, None, "é"]}), "cheap", "m", ("a.org", "b.org"), ("x.csv",)
+            query,
+            program,
+            Answer("It is 4.", {"c": [4, None, "é"]}),
+            "cheap",
+            "m",
+            ("a.org", "b.org"),
+            (FileShape("x.csv"),),
         )
 
     return make

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from ecoassist.entries import Solution
 from ecoassist.ports import Store
 from ecoassist.store.sqlite import SqliteStore
 from ecoassist.testing import MemoryStore
-from ecoassist.types import Solution
 
 QUERY = "What is the temperature in Oslo?"
 MakeSolution = Callable[..., Solution]
@@ -42,7 +42,12 @@ def test_a_verified_solution_is_served(any_store: Store, solution: MakeSolution)
     id = any_store.keep(solution())
     any_store.settle(id, True)
     (example,) = any_store.similar(QUERY)
-    assert (example.id, example.query, example.program, example.score) == (id, QUERY, "print(4)", 1.0)
+    assert (example.id, example.entry.solution.query, example.entry.solution.program, example.score) == (
+        id,
+        QUERY,
+        "print(4)",
+        1.0,
+    )
     assert any_store.pending() == ()
 
 

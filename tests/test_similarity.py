@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecoassist.store.similarity import cosine, features, masked, same
+from ecoassist.similarity import cosine, features, masked, same
 
 
 def score(a: str, b: str) -> float:

@@ -1,0 +1,73 @@
+"""What a question gets from the store of solutions, and what it leaves there.
+
+`recalling` chooses what is shown and what is run, `keeping` makes a solution of what answered, `merit` judges entries
+by their record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ecoassist.errors import EnvironmentFault
+from ecoassist.events import Notice, Stored, Stream
+from ecoassist.ports import Store
+from ecoassist.types import Outcome, Spending, Task
+
+from .keeping import solution_of
+from .recalling import Limits, demonstrations, replay
+
+__all__ = ["Limits", "keep", "recall", "remember"]
+
+
+def recall(store: Store, task: Task, limits: Limits) -> Stream[Task]:
+    """`task` with what the store has for it. A broken memory costs the person a notice, not the answer."""
+    try:
+        matches = store.similar(task.in_context)
+    except EnvironmentFault as error:
+        yield Notice(f"no memory: {error}; {error.remedy}", "warning")
+        return task
+    return replace(task, examples=demonstrations(matches, task, limits), replay=replay(matches, task, limits))
+
+
+def remember(store: Store, task: Task, outcome: Outcome, portable: Callable[[str], str]) -> Stream[Outcome]:
+    """Stores a solved question as a candidate, and credits what was shown or run."""
+    if outcome.verdict.solved is None:
+        return outcome
+    try:
+        _credit(store, outcome)
+        if outcome.status == "solved" and (id := keep(store, task, outcome, portable)) is not None:
+            outcome = replace(outcome, stored=id)
+            yield Stored(id)
+    except EnvironmentFault as error:
+        yield Notice(f"not remembered: {error}; {error.remedy}", "warning")
+    return outcome
+
+
+def keep(store: Store, task: Task, outcome: Outcome, portable: Callable[[str], str]) -> int | None:
+    """Stores what answered `task` as a candidate. None: no program did. Raises EnvironmentFault."""
+    solution = solution_of(task, outcome, portable)
+    return None if solution is None else store.keep(solution)
+
+
+def _credit(store: Store, outcome: Outcome) -> None:
+    """A demonstration wins where the first tier solved the question with it, and loses where it did not.
+
+    A replay never wins by itself: only whoever judged it can say so.
+    """
+    heard = all(attempt.end not in ("provider", "needs_person") for attempt in outcome.attempts)
+    asked = [attempt for attempt in outcome.attempts if attempt.way != "replay"]
+    solved, one_tier = outcome.verdict.solved, len({attempt.tier for attempt in asked}) == 1
+    if ran := outcome.replay:
+        if asked:
+            store.credit(ran.id, False)
+        elif ran.judged:
+            store.credit(ran.id, bool(solved))
+        else:
+            store.credit(ran.id, None)
+    for example in outcome.examples if heard and asked else ():
+        store.credit(example.id, bool(solved) and one_tier, _spent(outcome.spending))
+
+
+def _spent(spending: Spending) -> Spending | None:
+    return spending if spending.calls else None
