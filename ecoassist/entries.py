@@ -6,7 +6,7 @@ what is theirs is never mistaken for one's own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from .types import Answer
@@ -77,6 +77,15 @@ class Solution:
     """All cells that ended well, tried where `program` alone fails; only as long as it is a candidate."""
     origin: str = ""
     """Where it came from, if not from a question here: the name of a pack."""
+    tells: bool = True
+    """What it prints is the answer. False: a model read that in it, so that it cannot answer alone."""
+    took: tuple[str, ...] = ()
+    """Numbers and names that the answer took from the outputs: its re-run has to print them again. Only as long as it
+    is a candidate."""
+
+    def settled(self, program: str = "") -> Solution:
+        """As it is kept once its re-run is over: without its answer, and with the `program` that ran."""
+        return replace(self, program=program or self.program, answer=Answer(""), whole="", took=())
 
 
 @dataclass(frozen=True, slots=True)

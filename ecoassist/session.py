@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
-from . import cards, programs
+from . import cards, programs, proving
 from .clock import Clock
 from .desk import Desk
-from .egress.policy import READ_ONLY
 from .engine import Engine
 from .entries import Entry
 from .events import (
     AttemptFinished,
     AttemptStarted,
-    CellFinished,
-    CellStarted,
     Checked,
     Event,
-    RerunFinished,
-    RerunStarted,
     Stream,
     TierStarted,
-    rest,
     through,
 )
 from .ports import Kernel
@@ -34,7 +27,7 @@ from .recording import Recording
 from .redactor import Redactor
 from .starting import Standby, StartingKernel
 from .steering import Steering
-from .types import Access, Api, Attachment, Attempt, CellResult, Exchange, Outcome, Spending, Task
+from .types import Api, Attachment, Attempt, Exchange, Outcome, Spending, Task
 
 MAX_NAMES = 40
 """Names of earlier variables that a prompt holds at most."""
@@ -140,26 +133,15 @@ class Session:
         return outcome
 
     def rerun(self, entry: Entry) -> Stream[bool | None]:
-        """The other stream: a candidate runs once more, alone, in a fresh kernel. None: it stays pending.
+        """The other stream: a stored program runs once more, alone, in a fresh kernel. None: its entry stays as it is.
 
         That is so where it was interrupted, or the hosts it asks did not work.
         """
-        stream = self.redactor.events(self._rerun(entry))
-        return (yield from self.recording.rerun(stream, self._own.get(entry.id, "")))
-
-    def _rerun(self, entry: Entry) -> Stream[bool | None]:
-        yield RerunStarted(entry.id)
-        program = entry.solution.program
-        boot = partial(self.boxes.start_readonly, entry.solution.hosts, self._own.get(entry.id, ""))
-        with closing(self._standby.take(entry.id) or StartingKernel(boot)) as kernel:
-            yield CellStarted(program)
-            result = yield from rest(kernel.run(program), CellResult("interrupted"))
-            yield CellFinished(result)
-        green = _green(result, entry.solution.hosts)
-        if green is not None:
-            self.engine.store.settle(entry.id, green)
-        yield RerunFinished(entry.id, green)
-        return green
+        run = self._own.get(entry.id, "")
+        boot = partial(self.boxes.start_readonly, entry.solution.hosts, run)
+        stream = proving.rerun(entry, self.engine.store, boot, self._standby.take(entry.id))
+        proof = yield from self.recording.rerun(self.redactor.events(stream), run)
+        return proof.green
 
     def approve(self) -> int | None:
         """The person vouches for the last answer: it becomes a candidate. None: no program, or it is one already."""
@@ -278,19 +260,3 @@ class Session:
         """A new kernel holds nothing of the one before."""
         self._cells.clear()
         self._made = False
-
-
-def _green(result: CellResult, hosts: tuple[str, ...]) -> bool | None:
-    """Whether the program ran alone and said something. None: its failure says nothing about it."""
-    if result.status == "ok":
-        return bool(result.text.strip() or result.value.strip())
-    if result.status in ("interrupted", "gone") or any(_down(access, hosts) for access in result.accesses):
-        return None
-    return False
-
-
-def _down(access: Access, hosts: tuple[str, ...]) -> bool:
-    """Whether one of `hosts` did not work: it cannot be reached, has too many requests, or a fault of its own."""
-    if access.refused:  # they are open in a re-run; what is refused there as such will be so the next time
-        return access.host in hosts and not access.refused.startswith(READ_ONLY)
-    return access.status is None or access.status == 429 or access.status >= 500

@@ -130,7 +130,7 @@ class SqliteStore:
         try:
             fields: dict[str, Any] = json.loads(text)
             fields["answer"] = Answer(**fields["answer"])
-            fields.update({name: tuple(fields.get(name, ())) for name in ("hosts", "apis", "packages")})
+            fields.update({name: tuple(fields.get(name, ())) for name in ("hosts", "apis", "packages", "took")})
             fields["parameters"] = tuple(Parameter(**one) for one in fields.get("parameters", ()))
             fields["files"] = tuple(map(_file, fields.get("files", ())))
             return Solution(**fields)

@@ -1,0 +1,65 @@
+"""A stored program runs once more, alone: in a fresh kernel that may only read, from its own hosts."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+
+from .egress.policy import READ_ONLY
+from .entries import Entry, Proof, Solution
+from .events import CellFinished, CellStarted, RerunFinished, RerunStarted, Stream, rest
+from .ports import Fresh, Kernel, Store
+from .starting import StartingKernel
+from .types import Access, CellResult
+
+
+def rerun(entry: Entry, store: Store, boot: Fresh, kernel: Kernel | None = None) -> Stream[Proof]:
+    """The other stream: proves an entry and settles it in `store`, unless nothing can be said.
+
+    See `prove` for the rest. Raises EnvironmentFault.
+    """
+    yield RerunStarted(entry.id)
+    proof = yield from prove(entry.solution, boot, kernel)
+    if proof.green is not None:
+        store.settle(entry.id, proof.green, proof.program, proof.why)
+    yield RerunFinished(entry.id, proof.green)
+    return proof
+
+
+def prove(solution: Solution, boot: Fresh, kernel: Kernel | None = None) -> Stream[Proof]:
+    """Runs the program in `kernel` (None: one that `boot` makes), and where it fails the `whole` one in another.
+
+    `boot` makes a kernel that may only read, from the solution's hosts; every kernel is closed. Raises NoSandbox.
+    """
+    proof = Proof(False, why="there is no program")
+    for program in filter(None, dict.fromkeys((solution.program, solution.whole))):
+        result = yield from _run(program, kernel or StartingKernel(boot))
+        kernel, proof = None, _proof(result, solution)
+        if proof.green is not False:
+            return replace(proof, program=program if program != solution.program else "")
+    return proof
+
+
+def _run(program: str, kernel: Kernel) -> Stream[CellResult]:
+    with closing(kernel):
+        yield CellStarted(program)
+        result = yield from rest(kernel.run(program), CellResult("interrupted"))
+        yield CellFinished(result)
+    return result
+
+
+def _proof(result: CellResult, solution: Solution) -> Proof:
+    """What a run says of the program."""
+    if result.status == "ok":
+        said = bool(result.text.strip() or result.value.strip())
+        return Proof(said, why="" if said else "it printed nothing")
+    why = f"{result.error.name}: {result.error.message}" if result.error else result.reason or result.status
+    down = any(_down(access, solution.hosts) for access in result.accesses)
+    return Proof(None if down or result.status in ("interrupted", "gone") else False, why=why)
+
+
+def _down(access: Access, hosts: tuple[str, ...]) -> bool:
+    """Whether one of `hosts` did not work: it cannot be reached, has too many requests, or a fault of its own."""
+    if access.refused:  # they are open in a re-run; what is refused there as such will be so the next time
+        return access.host in hosts and not access.refused.startswith(READ_ONLY)
+    return access.status is None or access.status == 429 or access.status >= 500
