@@ -127,6 +127,18 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Meaning:
+    """A question as an embedder sees it."""
+
+    embedder: str
+    """Its name: only vectors of the same one are compared with this."""
+    vector: bytes
+    """As vectors.packed makes it."""
+    gate: float
+    """The least similarity of a solution that is served, where it has a vector to compare."""
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """What came of running a program alone."""
 

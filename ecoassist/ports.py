@@ -84,6 +84,20 @@ class Store(Protocol):
         """Deletes an entry. Whether there was such an entry."""
 
 
+class Embedder(Protocol):
+    """Makes a vector of a text, so that texts of one meaning are near each other whatever their words."""
+
+    name: str
+    """Of what makes the vectors: those of two names are never compared."""
+    gate: float
+    """The least similarity of questions compared by words and vectors, from 0 to 1: see similarity.blended."""
+    batch: int
+    """Texts that it is given at once."""
+
+    def embed(self, texts: Sequence[str]) -> Stream[tuple[bytes, ...]]:
+        """A vector for each of `texts`, as vectors.packed makes it. Raises EnvironmentFault, BudgetSpent."""
+
+
 class Reservations(Protocol):
     """The money of a day, shared by all processes of a person. Raises EnvironmentFault where it cannot be counted."""
 

@@ -82,3 +82,12 @@ def features(query: str) -> dict[str, float]:
 def cosine(a: Mapping[str, float], b: Mapping[str, float]) -> float:
     """Of two results of features(): 0 for nothing in common, 1 for the same question but for names and numbers."""
     return min(1.0, sum(weight * b[feature] for feature, weight in a.items() if feature in b))
+
+
+def blended(words: float, meaning: float) -> float:
+    """The similarity of two questions of which vectors are known as well: the mean of both cosines.
+
+    Measured on the same queries with vectors of all-MiniLM-L6-v2, made of masked text: the mean was ahead of either one
+    in stores of 5 to 50 solutions, where words alone pair by chance. It has a gate of its own, the embedder's.
+    """
+    return (words + meaning) / 2
