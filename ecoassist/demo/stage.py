@@ -27,6 +27,7 @@ from . import roles
 from .emulators import SERVICES, Emulators, Service
 from .endpoint import Endpoint
 from .listener import listening
+from .script import Script
 
 KEYS = {
     "WEATHERAPI_KEY": ("api.weatherapi.com", string.digits + "abcdef", 31),
@@ -102,11 +103,13 @@ class Stage:
 
 
 @contextmanager
-def stage(environ: Mapping[str, str], pace: float, *, local: bool = False) -> Iterator[Stage]:
+def stage(
+    environ: Mapping[str, str], pace: float, *, local: bool = False, models: Mapping[str, Script] | None = None
+) -> Iterator[Stage]:
     """Sets up servers and settings, and takes them down.
 
     `environ`: where the container engine is looked for. `local`: for kernels outside a sandbox, which reach the
-    emulated hosts through a proxy in their environment.
+    emulated hosts through a proxy in their environment. `models`: the scripts of the two models, if not the tour's.
     """
     keys = {name: "".join(secrets.choice(letters) for _ in range(size)) for name, (_, letters, size) in KEYS.items()}
     services = {**SERVICES, "www.alphavantage.co": _telling(SERVICES["www.alphavantage.co"])}
@@ -114,12 +117,12 @@ def stage(environ: Mapping[str, str], pace: float, *, local: bool = False) -> It
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ecoassist-demo-")))
         by_host = {host: keys[name] for name, (host, _, _) in KEYS.items()}
         emulators = stack.enter_context(Emulators(by_host, datetime.datetime.now(), services))
-        endpoint = stack.enter_context(Endpoint(roles.models(pace)))
+        endpoint = stack.enter_context(Endpoint(models or roles.models(pace)))
         variables = {**environ, **keys, "ECOASSIST_DATA": str(folder / "data")}
         if local:
             variables |= stack.enter_context(_way_out(emulators, folder))
         config = load(_settings(endpoint, emulators, folder), environ=variables)
-        quick = stack.enter_context(Endpoint(roles.models(0)))
+        quick = stack.enter_context(Endpoint(models or roles.models(0)))
         strong = config.tiers[-1].model_copy(update={"base_url": quick.url})
         update = {"tiers": (strong,), "judge": JudgeConfig(model="none"), "data": folder / "alone"}
         yield Stage(config, config.model_copy(update=update), endpoint, emulators, keys)
