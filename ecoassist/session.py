@@ -161,7 +161,7 @@ class Session:
         self._judged(False)
         outcome = self._last[1]
         if outcome.stored is not None:
-            self.engine.store.settle(outcome.stored, False)
+            self.engine.store.retire(outcome.stored, "the person said that its answer is wrong")
             self._standby.drop(outcome.stored)
         for example in outcome.examples:
             self.engine.store.credit(example.id, False)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 from .entries import SERVED, Entry, Match, Solution, State
 from .errors import Interrupted, NoSandbox
 from .events import Checked, Event, Output, Stream, TextDelta, Tick
-from .types import Answer, Attempt, Call, CellResult, Message, Outcome, Reply, Run, Spending, Task, Verdict
+from .memory import shelving
+from .memory.shelving import ShelfStore
+from .similarity import same
+from .types import Answer, Attempt, Call, CellResult, Message, Outcome, Reply, Run, Task, Verdict
 
 
 class Exhausted(AssertionError):
@@ -96,53 +100,90 @@ class ScriptedKernel:
             raise NoSandbox("the kernel is closed", "start another one")
 
 
-class MemoryStore:
-    """A store without a disk. `similar` finds `matches`, and what is served for exactly the same words."""
+class MemoryRows:
+    """The rows of a store without a disk, in one process."""
+
+    def __init__(self) -> None:
+        self.entries: dict[int, Entry] = {}
+        self.made: dict[tuple[str, int], bytes] = {}
+        """Embedder, entry -> vector."""
+        self.last = 0
+
+    def add(self, entry: Entry) -> int:
+        self.last += 1
+        self.entries[self.last] = replace(entry, id=self.last)
+        return self.last
+
+    def put(self, entry: Entry) -> None:
+        if entry.id in self.entries:
+            self.entries[entry.id] = entry
+
+    def remove(self, id: int) -> bool:
+        for key in [key for key in self.made if key[1] == id]:
+            del self.made[key]
+        return self.entries.pop(id, None) is not None
+
+    def get(self, id: int) -> Entry | None:
+        return self.entries.get(id)
+
+    def all(self, state: State | None) -> list[Entry]:
+        return [entry for _, entry in sorted(self.entries.items()) if state in (None, entry.state)]
+
+    def of(self, key: str) -> list[Entry]:
+        return [entry for entry in reversed(self._served()) if same(entry.solution.query) == key]
+
+    def sharing(self, words: Sequence[str], limit: int) -> list[Entry]:
+        shared = [(len({*words} & {*shelving.words(entry.solution.query)}), entry) for entry in self._served()]
+        ranked = sorted((pair for pair in shared if pair[0]), key=lambda pair: -pair[0])
+        return [entry for _, entry in ranked[:limit]]
+
+    def vectors(self, embedder: str) -> list[tuple[int, bytes]]:
+        served = {entry.id for entry in self._served()}
+        return [(id, made) for (name, id), made in self.made.items() if name == embedder and id in served]
+
+    def put_vector(self, id: int, embedder: str, vector: bytes) -> None:
+        if id in self.entries:
+            self.made[embedder, id] = vector
+
+    def _served(self) -> list[Entry]:
+        return [entry for entry in self.all(None) if entry.state in SERVED]
+
+
+class MemoryShelf:
+    """A shelf without a disk. What raises within a transaction leaves nothing of it."""
+
+    def __init__(self) -> None:
+        self.rows = MemoryRows()
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def transaction(self, *, write: bool = False) -> Iterator[MemoryRows]:
+        with self._lock:
+            before = dict(self.rows.entries), dict(self.rows.made)
+            try:
+                yield self.rows
+            except BaseException:
+                self.rows.entries, self.rows.made = before
+                raise
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
+class MemoryStore(ShelfStore):
+    """A store without a disk. `similar` finds `matches` first, whatever is asked."""
 
     def __init__(self, *matches: Match) -> None:
         self.matches = matches
-        self.rows: dict[int, Entry] = {}
+        self._shelf = MemoryShelf()
+        super().__init__(self._shelf, now=lambda: "2026-01-01T00:00:00Z")
+
+    @property
+    def rows(self) -> dict[int, Entry]:
+        return self._shelf.rows.entries
 
     def similar(self, query: str) -> tuple[Match, ...]:
-        served = [row for row in self.rows.values() if row.state in SERVED and row.solution.query == query]
-        return self.matches + tuple(Match(row, 1.0) for row in served[-1:])
-
-    def keep(self, solution: Solution) -> int:
-        id = len(self.rows) + 1
-        self.rows[id] = Entry(id, solution, "pending", "2026-01-01T00:00:00Z")
-        return id
-
-    def settle(self, id: int, green: bool, program: str = "", why: str = "") -> None:
-        if not green or self.rows[id].state == "pending":
-            self.rows[id] = replace(self.rows[id], state="verified" if green else "failed", note=why)
-
-    def pending(self) -> tuple[Entry, ...]:
-        return self.entries("pending")
-
-    def credit(self, id: int, won: bool | None, spent: Spending | None = None) -> None:
-        if row := self.rows.get(id):
-            self.rows[id] = replace(row, wins=row.wins + (won is True), losses=row.losses + (won is False))
-
-    def get(self, id: int) -> Entry | None:
-        return self.rows.get(id)
-
-    def entries(self, state: State | None = None) -> tuple[Entry, ...]:
-        return tuple(row for row in self.rows.values() if state in (None, row.state))
-
-    def retire(self, id: int, why: str) -> bool:
-        return self._change(id, state="retired", note=why)
-
-    def restore(self, id: int) -> bool:
-        return self._change(id, state="verified", note="", wins=0, losses=0)
-
-    def remove(self, id: int) -> bool:
-        return self.rows.pop(id, None) is not None
-
-    def _change(self, id: int, **fields: Any) -> bool:
-        if id not in self.rows:
-            return False
-        self.rows[id] = replace(self.rows[id], **fields)
-        return True
+        return self.matches + super().similar(query)
 
 
 def remembered(id: int, query: str, program: str, score: float = 1.0) -> Match:

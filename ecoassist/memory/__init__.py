@@ -12,7 +12,7 @@ from dataclasses import replace
 from ecoassist.errors import EnvironmentFault
 from ecoassist.events import Notice, Stored, Stream
 from ecoassist.ports import Store
-from ecoassist.types import Outcome, Spending, Task
+from ecoassist.types import Outcome, Task
 
 from .keeping import solution_of
 from .recalling import Limits, demonstrations, replay
@@ -66,8 +66,4 @@ def _credit(store: Store, outcome: Outcome) -> None:
         else:
             store.credit(ran.id, None)
     for example in outcome.examples if heard and asked else ():
-        store.credit(example.id, bool(solved) and one_tier, _spent(outcome.spending))
-
-
-def _spent(spending: Spending) -> Spending | None:
-    return spending if spending.calls else None
+        store.credit(example.id, bool(solved) and one_tier, outcome.spending)

@@ -12,6 +12,8 @@ TRIALS = 3
 """Uses after which an entry has to show that it saves something."""
 JUDGED = 10
 """Every so many replays of an entry one is judged."""
+MENDED = 0.8
+"""What is left of the similarity of an entry whose program no longer works: it has to be repaired first."""
 SURE = 1.2816
 """Quantile of the normal distribution: the true rate is above the lower bound in nine cases of ten."""
 
@@ -22,6 +24,15 @@ def lower_bound(wins: int, losses: int) -> float:
     rate, z = won / n, SURE
     spread = z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
     return (rate + z * z / (2 * n) - spread) / (1 + z * z / n)
+
+
+def standing(entry: Entry) -> float:
+    """What its record leaves of its similarity, up to 1: all of it where it never lost.
+
+    Half of it is earned by the lower bound, against that of as many uses without a loss.
+    """
+    earned = lower_bound(entry.wins, entry.losses) / lower_bound(entry.wins + entry.losses, 0)
+    return (1 + earned) / 2 * (MENDED if entry.state == "broken" else 1)
 
 
 def lost(entry: Entry) -> bool:

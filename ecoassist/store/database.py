@@ -91,11 +91,6 @@ class Database:
         return connection
 
 
-def plain(text: str) -> str:
-    """`text` without what SQLite cannot hold: lone surrogates, and NUL, after which its tokenizer reads nothing."""
-    return text.replace("\x00", " ").encode("utf-8", "replace").decode("utf-8")
-
-
 def _create(path: Path) -> None:
     """An empty file that only its owner may read, whatever the umask; SQLite gives its side files the same mode."""
     with _creating:

@@ -97,6 +97,17 @@ _SOLUTIONS: tuple[tuple[str, ...], ...] = (
         END
         """,
     ),
+    (
+        """
+        CREATE TABLE vectors (
+            embedder TEXT NOT NULL,
+            id INTEGER NOT NULL REFERENCES solutions (id) ON DELETE CASCADE,
+            vector BLOB NOT NULL,
+            PRIMARY KEY (embedder, id)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX vectors_id ON vectors (id)",  # to delete by
+    ),
 )
 
 

@@ -12,7 +12,8 @@ from ecoassist.owners import dead, elsewhere, owner
 from ecoassist.purse import TINY
 from ecoassist.types import Call, Price
 
-from .database import Database, plain
+from .database import Database
+from .rows import plain
 
 BUSY = 0.05
 """Seconds that SQLite waits for the lock of a reservation. Whoever reserves waits longer, and can be stopped there."""

@@ -12,7 +12,8 @@ from ecoassist.events import AttemptFinished, Event, Finished, decode, encode
 from ecoassist.owners import dead, elsewhere, owner
 from ecoassist.types import Outcome, Reply, Run, Usage
 
-from .database import Database, plain
+from .database import Database
+from .rows import plain
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 MOST_FORGOTTEN = 200

@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-import json
-import re
 import sqlite3
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from ecoassist.entries import Entry, FileShape, Match, Parameter, Solution, State
-from ecoassist.memory.merit import PATIENCE
-from ecoassist.similarity import GATE, cosine, features, same
-from ecoassist.types import Answer, Spending
+from ecoassist.entries import Entry, State
+from ecoassist.memory.shelving import ShelfStore
+from ecoassist.similarity import GATE
 
-from .database import Database, plain
+from . import rows
+from .database import Database
 from .migrations import SOLUTIONS
+from .rows import COLUMNS, plain
 
-CANDIDATES = 20
-"""Solutions that share words with a question and are compared with it."""
 LARGE = 3000
 """Above so many entries only the RARE rarest words of a question are looked up: 34 ms for 221 at 100,000 entries."""
 RARE = 6
-MOST_WORDS = 64
-"""Of a question; the rest of a longer one is not looked up."""
 
-_COLUMNS = "id, solution, state, created, wins, losses, verified, uses, usd, tokens, replays, note"
-_SIMILAR = f"""
-    SELECT {", ".join(f"solutions.{name}" for name in _COLUMNS.split(", "))}
-    FROM words JOIN solutions ON solutions.id = words.rowid
-    WHERE words MATCH ? AND solutions.id = (
-        SELECT max(id) FROM solutions AS newest
-        WHERE newest.same = solutions.same AND newest.state IN ('verified', 'broken')
-            AND newest.losses < newest.wins + {PATIENCE}
-    )
-    ORDER BY words.rank LIMIT {CANDIDATES}
+_NAMES = ", ".join(f"solutions.{name}" for name in COLUMNS)
+_SHARING = f"""
+    SELECT {_NAMES} FROM words JOIN solutions ON solutions.id = words.rowid
+    WHERE words MATCH ? AND solutions.state IN ('verified', 'broken')
+    ORDER BY words.rank LIMIT ?
+"""
+_OF = "WHERE same = ? AND state IN ('verified', 'broken') ORDER BY id DESC"
+_VECTORS = """
+    SELECT vectors.id, vectors.vector FROM vectors JOIN solutions ON solutions.id = vectors.id
+    WHERE vectors.embedder = ? AND solutions.state IN ('verified', 'broken')
+"""
+_PUT_VECTOR = """
+    INSERT INTO vectors (id, embedder, vector) SELECT id, ?, ? FROM solutions WHERE id = ?
+    ON CONFLICT (embedder, id) DO UPDATE SET vector = excluded.vector
 """
 
 
-class SqliteStore:
+class SqliteStore(ShelfStore):
     """A Store in the file `path`; the file and its folder are made on first use, for their owner only.
 
     `gate`: the least similarity, from 0 to 1, of a solution that is served.
@@ -46,121 +45,80 @@ class SqliteStore:
     """
 
     def __init__(self, path: Path, gate: float = GATE) -> None:
-        self.path, self.gate = path, gate
+        self.path = path
         self._database = Database(path, SOLUTIONS)
+        super().__init__(SqliteShelf(self._database), gate)
 
-    def similar(self, query: str) -> tuple[Match, ...]:
-        """Solutions of similar questions, best first; of several for one question only the newest."""
-        asked, key = features(query), same(query)
-        found: list[tuple[bool, float, int, Match]] = []
-        with self._database.transaction() as connection:
-            words = _rarest(connection, _words(query))
-            rows = connection.execute(_SIMILAR, (" OR ".join(words),)).fetchall() if words else []
-        for row in rows:
-            entry = self._entry(row)
-            identical = same(entry.solution.query) == key
-            score = 1.0 if identical else cosine(asked, features(entry.solution.query))
-            if score >= self.gate:
-                found.append((identical, score, entry.id, Match(entry, score)))
-        found.sort(key=lambda one: one[:3], reverse=True)
-        return tuple(match for *_, match in found)
 
-    def keep(self, solution: Solution) -> int:
-        with self._database.transaction(write=True) as connection:
-            row = connection.execute(
-                "INSERT INTO solutions (same, query, solution) VALUES (?, ?, ?) RETURNING id",
-                (plain(same(solution.query)), plain(solution.query), json.dumps(asdict(solution))),
-            ).fetchone()
-        return int(row[0])
+class SqliteShelf:
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    def settle(self, id: int, green: bool, program: str = "", why: str = "") -> None:
-        if green:
-            self._change("UPDATE solutions SET state = 'verified' WHERE id = ? AND state = 'pending'", id)
-        else:
-            self._change("UPDATE solutions SET state = 'failed', note = ? WHERE id = ?", plain(why), id)
-
-    def credit(self, id: int, won: bool | None, spent: Spending | None = None) -> None:
-        change = "UPDATE solutions SET wins = wins + ?, losses = losses + ? WHERE id = ?"
-        self._change(change, won is True, won is False, id)
-
-    def retire(self, id: int, why: str) -> bool:
-        return self._change("UPDATE solutions SET state = 'retired', note = ? WHERE id = ?", plain(why), id)
-
-    def restore(self, id: int) -> bool:
-        clean = "state = 'verified', note = '', wins = 0, losses = 0"
-        return self._change(f"UPDATE solutions SET {clean} WHERE id = ?", id)
-
-    def remove(self, id: int) -> bool:
-        """Whether there was such an entry."""
-        return self._change("DELETE FROM solutions WHERE id = ?", id)
-
-    def pending(self) -> tuple[Entry, ...]:
-        return self.entries("pending")
-
-    def entries(self, state: State | None = None) -> tuple[Entry, ...]:
-        """All entries, or those in one state, oldest first."""
-        return self._select("WHERE state = ? ORDER BY id" if state else "ORDER BY id", *([state] if state else []))
-
-    def get(self, id: int) -> Entry | None:
-        return next(iter(self._select("WHERE id = ?", id)), None)
+    @contextmanager
+    def transaction(self, *, write: bool = False) -> Iterator[SqliteRows]:
+        with self._database.transaction(write=write) as connection:
+            yield SqliteRows(connection, self._database)
 
     def close(self) -> None:
-        """Ends the connections of all threads. The next use would open a new one."""
         self._database.close()
 
-    def _select(self, condition: str, *values: str | int) -> tuple[Entry, ...]:
-        if not _storable(*values):
-            return ()
-        with self._database.transaction() as connection:
-            rows = connection.execute(f"SELECT {_COLUMNS} FROM solutions {condition}", values).fetchall()
-        return tuple(map(self._entry, rows))
 
-    def _entry(self, row: tuple[Any, ...]) -> Entry:
-        id, text, *rest = row
-        return Entry(id, self._solution(text), *rest)
+class SqliteRows:
+    """Rows over `connection`, which is in a transaction of `database`."""
 
-    def _change(self, statement: str, *values: str | int) -> bool:
-        """Whether a row was changed."""
-        if not _storable(*values):
-            return False
-        with self._database.transaction(write=True) as connection:
-            return connection.execute(statement, values).rowcount > 0
+    def __init__(self, connection: sqlite3.Connection, database: Database) -> None:
+        self._connection, self._database = connection, database
 
-    def _solution(self, text: str) -> Solution:
+    def add(self, entry: Entry) -> int:
+        values = rows.columns(entry)
+        marks = ", ".join("?" * len(values))
+        statement = f"INSERT INTO solutions ({', '.join(values)}) VALUES ({marks}) RETURNING id"
+        return int(self._connection.execute(statement, [*values.values()]).fetchone()[0])
+
+    def put(self, entry: Entry) -> None:
+        values = rows.columns(entry)
+        changes = ", ".join(f"{name} = ?" for name in values)
+        self._connection.execute(f"UPDATE solutions SET {changes} WHERE id = ?", [*values.values(), entry.id])
+
+    def remove(self, id: int) -> bool:
+        return _storable(id) and self._connection.execute("DELETE FROM solutions WHERE id = ?", (id,)).rowcount > 0
+
+    def get(self, id: int) -> Entry | None:
+        return next(iter(self._select("WHERE id = ?", id)), None) if _storable(id) else None
+
+    def all(self, state: State | None) -> list[Entry]:
+        return self._select("WHERE state = ? ORDER BY id", state) if state else self._select("ORDER BY id")
+
+    def of(self, key: str) -> list[Entry]:
+        return self._select(_OF, plain(key))
+
+    def sharing(self, words: Sequence[str], limit: int) -> list[Entry]:
+        asked = " OR ".join(self._rarest([f'"{plain(word)}"' for word in words]))
+        return self._entries(self._connection.execute(_SHARING, (asked, limit))) if asked else []
+
+    def vectors(self, embedder: str) -> list[tuple[int, bytes]]:
+        return self._connection.execute(_VECTORS, (embedder,)).fetchall()
+
+    def put_vector(self, id: int, embedder: str, vector: bytes) -> None:
+        self._connection.execute(_PUT_VECTOR, (embedder, vector, id))
+
+    def _rarest(self, words: list[str]) -> list[str]:
+        """In a large store only the rarest of the words that occur at all."""
+        if self._connection.execute("SELECT count(*) FROM solutions").fetchone()[0] <= LARGE:
+            return words
+        count = "SELECT count(*) FROM words WHERE words MATCH ?"
+        ranked = sorted((self._connection.execute(count, (word,)).fetchone()[0], word) for word in words)
+        return [word for number, word in ranked if number][:RARE]
+
+    def _select(self, condition: str, *values: str | int) -> list[Entry]:
+        return self._entries(self._connection.execute(f"SELECT {_NAMES} FROM solutions {condition}", values))
+
+    def _entries(self, found: sqlite3.Cursor) -> list[Entry]:
         try:
-            fields: dict[str, Any] = json.loads(text)
-            fields["answer"] = Answer(**fields["answer"])
-            fields.update({name: tuple(fields.get(name, ())) for name in ("hosts", "apis", "packages", "took")})
-            fields["parameters"] = tuple(Parameter(**one) for one in fields.get("parameters", ()))
-            fields["files"] = tuple(map(_file, fields.get("files", ())))
-            return Solution(**fields)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            return [rows.entry(row) for row in found]
+        except ValueError as error:
             raise self._database.damaged() from error
 
 
-def _file(kept: str | dict[str, Any]) -> FileShape:
-    """Entries of the first schema kept nothing but names."""
-    if isinstance(kept, str):
-        return FileShape(kept)
-    return FileShape(kept["name"], tuple(kept["columns"]))
-
-
-# ── words ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _words(query: str) -> list[str]:
-    """The question's distinct words, quoted, so that nothing in them is query syntax."""
-    return [f'"{word}"' for word in dict.fromkeys(re.findall(r"\w+", plain(query).lower()))][:MOST_WORDS]
-
-
-def _rarest(connection: sqlite3.Connection, words: list[str]) -> list[str]:
-    """In a large store only the rarest of the words that occur at all."""
-    if connection.execute("SELECT count(*) FROM solutions").fetchone()[0] <= LARGE:
-        return words
-    count = "SELECT count(*) FROM words WHERE words MATCH ?"
-    ranked = sorted((connection.execute(count, (word,)).fetchone()[0], word) for word in words)
-    return [word for number, word in ranked if number][:RARE]
-
-
-def _storable(*values: str | int) -> bool:
-    return all(isinstance(value, str) or -(2**63) <= value < 2**63 for value in values)
+def _storable(id: int) -> bool:
+    return -(2**63) <= id < 2**63

@@ -57,11 +57,17 @@ def test_a_failed_solution_is_never_served(any_store: Store, solution: MakeSolut
     assert any_store.pending() == ()
 
 
-def test_a_verified_solution_that_fails_later_is_no_longer_served(any_store: Store, solution: MakeSolution) -> None:
+def test_a_verified_solution_that_fails_later_is_broken_until_it_works_again(
+    any_store: Store, solution: MakeSolution
+) -> None:
     id = any_store.keep(solution())
     any_store.settle(id, True)
-    any_store.settle(id, False)
-    assert any_store.similar(QUERY) == ()
+    any_store.settle(id, False, why="HTTP 410")
+    (match,) = any_store.similar(QUERY)
+    assert (match.entry.state, match.entry.note) == ("broken", "HTTP 410")
+    any_store.settle(id, True)
+    (match,) = any_store.similar(QUERY)
+    assert (match.entry.state, match.entry.note) == ("verified", "")
 
 
 def test_a_rerun_that_ends_after_the_person_said_no_changes_nothing(any_store: Store, solution: MakeSolution) -> None:

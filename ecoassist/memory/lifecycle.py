@@ -1,0 +1,102 @@
+"""What becomes of entries by what happens to them. Pure: each function says what is to be written.
+
+A candidate is verified or fails; a verified entry breaks and mends; what loses, is superseded or joins another is
+retired, with a note that says why. Nothing is ever deleted but by the person.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ecoassist import templates
+from ecoassist.entries import SERVED, Entry, Solution
+from ecoassist.similarity import cosine, features, masked, same
+from ecoassist.types import Spending
+
+from .merit import lost
+
+TWIN = 0.9
+"""Questions at least so similar that name the same, or only other values of parameters, are one question."""
+
+
+def settled(entry: Entry, near: Sequence[Entry], green: bool, program: str, why: str, now: str) -> list[Entry]:
+    """After a re-run at `now`: the entry, and of those `near` it, which are served, the ones that it changes."""
+    match entry.state:
+        case "pending" if green:
+            return _verified(replace(entry, solution=_proven(entry.solution, program)), near, now)
+        case "pending":
+            return [replace(entry, solution=entry.solution.settled(), state="failed", note=why)]
+        case "verified" | "broken" if green:
+            solution = _proven(entry.solution, program)
+            return [replace(entry, solution=solution, state="verified", verified=now, note="")]
+        case "verified" | "broken":
+            return [replace(entry, state="broken", note=why)]
+    return []
+
+
+def credited(entry: Entry, won: bool | None, spent: Spending | None) -> Entry:
+    """After a use."""
+    entry = replace(entry, wins=entry.wins + (won is True), losses=entry.losses + (won is False))
+    if spent is None:
+        entry = replace(entry, replays=entry.replays + (won is not False))
+    elif spent.calls:
+        tokens = entry.tokens + spent.prompt_tokens + spent.completion_tokens
+        usd = None if entry.usd is None or spent.usd is None else entry.usd + spent.usd
+        entry = replace(entry, uses=entry.uses + 1, tokens=tokens, usd=usd)
+    if entry.state in SERVED and won is False and lost(entry):
+        return retired(entry, f"it lost {entry.losses} questions and won {entry.wins}")
+    return entry
+
+
+def retired(entry: Entry, why: str) -> Entry:
+    return replace(entry, solution=entry.solution.settled(), state="retired", note=why)
+
+
+def restored(entry: Entry) -> Entry | None:
+    """None: it is served, or a candidate."""
+    if entry.state in ("pending", "verified"):
+        return None
+    return replace(entry, state="verified", note="", wins=0, losses=0, uses=0, usd=0.0, tokens=0)
+
+
+def _verified(entry: Entry, near: Sequence[Entry], now: str) -> list[Entry]:
+    """A candidate that worked: it joins the oldest of its twins, or takes the place of others for its question."""
+    others = [other for other in near if other.id != entry.id and other.state in SERVED]
+    twins = [other for other in others if _twin(other.solution, entry.solution)]
+    if twins:
+        first = min(twins, key=lambda twin: twin.id)
+        return [
+            replace(first, state="verified", verified=now, note=""),
+            replace(retired(entry, f"#{first.id} has the same program for nearly the same question"), verified=now),
+        ]
+    key = same(entry.solution.query)
+    rivals = [other for other in others if same(other.solution.query) == key]
+    gone = [retired(rival, f"#{entry.id} took its place: a later program for the same question") for rival in rivals]
+    return [replace(entry, state="verified", verified=now, note=""), *gone]
+
+
+def _twin(older: Solution, newer: Solution) -> bool:
+    """Whether `older` serves whatever `newer` would serve."""
+    if older.files != newer.files or frozenset(newer.hosts) - frozenset(older.hosts):
+        return False
+    if templates.bound(older, newer.query) == newer.program:
+        return True
+    if templates.shown(older)[1] != templates.shown(newer)[1]:
+        return False
+    alike = cosine(features(older.query), features(newer.query)) >= TWIN
+    return alike and _names(older.query) == _names(newer.query)
+
+
+def _names(query: str) -> set[str]:
+    """What `query` names: its words that are masked."""
+    plain = masked(query).lower()
+    return {word for word in re.findall(r"\w+", query.lower()) if word not in plain}
+
+
+def _proven(solution: Solution, program: str) -> Solution:
+    """With the program that ran."""
+    if program and program != solution.program:
+        solution = replace(solution, parameters=templates.parameters(solution.query, program))
+    return solution.settled(program)
