@@ -41,3 +41,17 @@ def same(one: JSON, other: JSON, query: str = "") -> bool | None:
     from .comparing import same
 
     return same(one, other, query)
+
+
+def shape_of(answer: Answer | None) -> str:
+    """The kind of its value: number, text, yes or no, date or list; empty where it has no single value."""
+    from .shapes import shape_of
+
+    return shape_of(answer)
+
+
+def tells(answer: Answer | None, shape: str) -> bool:
+    """Whether an output can hold an answer of that shape: it says something, of that kind, and no failure."""
+    from .shapes import tells
+
+    return tells(answer, shape)
