@@ -1,5 +1,6 @@
-"""Tests marked `docker` run in real containers. Where no engine answers, or it cannot make the image, they are skipped
-and say why; with ECOASSIST_REQUIRE=docker they fail instead, so that a green run cannot mean that nothing ran.
+"""Tests marked `docker` run in real containers, those marked `postgres` ask a real PostgreSQL server. Where no engine
+answers or it cannot make the image, or where no server is installed, they are skipped and say why; with
+ECOASSIST_REQUIRE=docker,postgres they fail instead, so that a green run cannot mean that nothing ran.
 """
 
 from __future__ import annotations
@@ -7,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,9 +20,10 @@ from ecoassist.kernel.box import DockerBox
 from ecoassist.kernel.docker import connect
 from ecoassist.kernel.image.image import ensure
 from ecoassist.kernel.settings import BASE_IMAGE, BoxSettings
+from tests import postgres as postgres_server
 
-WHY_NOT = pytest.StashKey[str]()
-"""What keeps this machine from starting sandboxes; empty when nothing does."""
+WHY_NOT = pytest.StashKey[dict[str, str]]()
+"""By mark: what keeps this machine from running its tests; absent when nothing does."""
 
 PATIENT = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 """How long an example takes tells of the machine."""
@@ -63,21 +66,47 @@ def nobodys_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgres_server.Server]:
+    """For tests marked `postgres`: a server that runs."""
+    server = postgres_server.Server()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def team_url(postgres: postgres_server.Server) -> str:
+    """For tests marked `postgres`: an empty database of their own."""
+    return postgres.database()
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Makes the image before the first test: a build takes longer than a test may."""
-    if session.config.option.collectonly or not any(item.get_closest_marker("docker") for item in session.items):
+    """Looks before the first test for what marks ask for; an image is made here: that takes longer than a test may."""
+    session.config.stash[WHY_NOT] = reasons = dict[str, str]()
+    if session.config.option.collectonly:
         return
+    for mark, why_not in {"docker": why_no_sandbox, "postgres": postgres_server.why_not}.items():
+        if any(item.get_closest_marker(mark) for item in session.items) and (reason := why_not()):
+            reasons[mark] = reason
+
+
+def why_no_sandbox() -> str:
+    """What keeps this machine from starting sandboxes; empty when nothing does."""
     settings = settings_of_the_environment()
     try:
         with closing(connect(settings)) as engine:
             ensure(engine, settings, lambda line: print(line, file=sys.__stderr__))
-        session.config.stash[WHY_NOT] = ""
     except NoSandbox as error:
-        session.config.stash[WHY_NOT] = str(error)
+        return str(error)
+    return ""
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("docker") and (reason := item.config.stash[WHY_NOT]):
-        if "docker" in os.environ.get("ECOASSIST_REQUIRE", "").split(","):
-            pytest.fail(f"ECOASSIST_REQUIRE names docker, but: {reason}", pytrace=False)
-        pytest.skip(reason)
+    for mark, reason in item.config.stash[WHY_NOT].items():
+        if item.get_closest_marker(mark):
+            if mark in os.environ.get("ECOASSIST_REQUIRE", "").split(","):
+                pytest.fail(f"ECOASSIST_REQUIRE names {mark}, but: {reason}", pytrace=False)
+            pytest.skip(reason)

@@ -46,6 +46,7 @@ HEAVY = {
     "numpy": {"vectors", "models.onnx"},
     "onnxruntime": {"models.onnx"},
     "tokenizers": {"models.onnx"},
+    "psycopg": {"store.postgres"},
     "pydantic": {"config", "apis"},
     "openapi_pydantic": {"apis"},
     "yaml": {"apis"},
