@@ -28,7 +28,7 @@ from .events import (
     rest,
 )
 from .faults import Guard
-from .memory import Limits
+from .memory import Limits, Setting
 from .parsing import parse
 from .ports import Judge, Kernel, Model, Store
 from .types import (
@@ -93,8 +93,8 @@ class Engine:
     """What is taken from the store."""
     replayer: Callable[[Replay], Tier] | None = None
     """Makes the tier of a stored program, which comes before all others; None: none is run."""
-    portable: Callable[[str], str] = str
-    """Makes a program fit to be stored, without this session's placeholders."""
+    setting: Setting = field(default_factory=Setting)
+    """Where programs run, for what is stored of them."""
     keep_state: bool = False
     """Whether a tier inherits the kernel as its predecessor left it."""
     handoff: bool = True
@@ -140,7 +140,7 @@ class Engine:
         spent, judging = self.spending()
         outcome = replace(_outcome(attempts, verdict, task), run=run, spending=spent, judging=judging)
         if not private:
-            outcome = yield from memory.remember(self.store, task, outcome, self.portable)
+            outcome = yield from memory.remember(self.store, task, outcome, self.setting)
         outcome = replace(outcome, seconds=self.clock() - began)
         yield Finished(outcome)
         return outcome
@@ -236,7 +236,7 @@ class Engine:
 
     def keep(self, task: Task, outcome: Outcome) -> int | None:
         """Stores what answered `task` as a candidate. None: no program did. Raises EnvironmentFault."""
-        return memory.keep(self.store, task, outcome, self.portable)
+        return memory.keep(self.store, task, outcome, self.setting)
 
 
 def _same_as_last_good(source: str, turns: Sequence[Turn]) -> Answer | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import textwrap
 import threading
 import warnings
@@ -103,6 +104,19 @@ def _left_by(module: ast.Module | None) -> Iterator[str]:
                 yield name
             case _:
                 waiting += [*ast.iter_child_nodes(node)][::-1]
+
+
+def packages(program: str) -> tuple[str, ...]:
+    """What it imports beside the standard library, in order: the first part of each name."""
+    module = tree(program)
+    found: list[str] = []
+    for node in ast.walk(module) if module else ():
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.append(node.module)
+    first = dict.fromkeys(name.partition(".")[0] for name in found)
+    return tuple(name for name in first if name not in sys.stdlib_module_names)
 
 
 def normalised(code: str) -> str:

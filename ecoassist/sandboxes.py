@@ -120,6 +120,13 @@ class Sandboxes:
         """Raises NoSandbox."""
         return self._local.prepare() if self.unsafe_local else self._docker.prepare()
 
+    def image(self) -> str:
+        """The name of the image that kernels are made of; empty outside a sandbox. Costs nothing once one was started.
+
+        Raises NoSandbox.
+        """
+        return "" if self.unsafe_local else self._docker.prepare()
+
     def features(self) -> tuple[Feature, ...]:
         """What the sandbox that was started last is confined by, and what it lacks."""
         return () if self.unsafe_local else self._docker.features()

@@ -22,6 +22,7 @@ from .events import (
     TierStarted,
     through,
 )
+from .memory.attached import there
 from .ports import Kernel
 from .recording import Recording
 from .redactor import Redactor
@@ -176,9 +177,7 @@ class Session:
 
     def pending(self) -> tuple[Entry, ...]:
         """Candidates that this session may re-run: it has the files they read, and outside a sandbox they are its."""
-        names = {file.name for file in self.files}
-        needed = [(entry, {file.name for file in entry.solution.files}) for entry in self.engine.store.pending()]
-        entries = (entry for entry, files in needed if names >= files)
+        entries = (entry for entry in self.engine.store.pending() if there(entry.solution, self.files))
         return tuple(entry for entry in entries if self.confined or entry.id in self._own)
 
     def reset(self) -> None:

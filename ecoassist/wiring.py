@@ -22,7 +22,7 @@ from .desk import Desk
 from .engine import Engine
 from .errors import EnvironmentFault
 from .events import CHOSEN
-from .memory import Limits
+from .memory import Limits, Setting
 from .outbox import FolderOutbox
 from .reach import missing_keys
 from .recording import Recording
@@ -93,7 +93,7 @@ def open_session(
             spending=lambda: (budget.spending, budget.judging),
             short=budget.short,
             limits=Limits(config.solutions.demonstrations, replay=config.solutions.replay),
-            portable=boxes.portable,
+            setting=Setting(boxes.portable, boxes.image, lambda: datetime.datetime.now().astimezone().isoformat()),
             keep_state=chat,
             handoff=config.cascade.handoff == "digest",
         )

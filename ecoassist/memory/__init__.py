@@ -6,7 +6,6 @@ by their record.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from ecoassist.errors import EnvironmentFault
@@ -14,10 +13,10 @@ from ecoassist.events import Notice, Stored, Stream
 from ecoassist.ports import Store
 from ecoassist.types import Outcome, Task
 
-from .keeping import solution_of
+from .keeping import Setting, solution_of
 from .recalling import Limits, demonstrations, replay
 
-__all__ = ["Limits", "keep", "recall", "remember"]
+__all__ = ["Limits", "Setting", "keep", "recall", "remember"]
 
 
 def recall(store: Store, task: Task, limits: Limits) -> Stream[Task]:
@@ -30,13 +29,13 @@ def recall(store: Store, task: Task, limits: Limits) -> Stream[Task]:
     return replace(task, examples=demonstrations(matches, task, limits), replay=replay(matches, task, limits))
 
 
-def remember(store: Store, task: Task, outcome: Outcome, portable: Callable[[str], str]) -> Stream[Outcome]:
+def remember(store: Store, task: Task, outcome: Outcome, setting: Setting) -> Stream[Outcome]:
     """Stores a solved question as a candidate, and credits what was shown or run."""
     if outcome.verdict.solved is None:
         return outcome
     try:
         _credit(store, outcome)
-        if outcome.status == "solved" and (id := keep(store, task, outcome, portable)) is not None:
+        if outcome.status == "solved" and (id := keep(store, task, outcome, setting)) is not None:
             outcome = replace(outcome, stored=id)
             yield Stored(id)
     except EnvironmentFault as error:
@@ -44,9 +43,9 @@ def remember(store: Store, task: Task, outcome: Outcome, portable: Callable[[str
     return outcome
 
 
-def keep(store: Store, task: Task, outcome: Outcome, portable: Callable[[str], str]) -> int | None:
+def keep(store: Store, task: Task, outcome: Outcome, setting: Setting) -> int | None:
     """Stores what answered `task` as a candidate. None: no program did. Raises EnvironmentFault."""
-    solution = solution_of(task, outcome, portable)
+    solution = solution_of(task, outcome, setting)
     return None if solution is None else store.keep(solution)
 
 

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from ecoassist import programs, templates
-from ecoassist.entries import FileShape, Solution
+from ecoassist import programs, templates, values
+from ecoassist.entries import Solution
 from ecoassist.types import Attempt, Outcome, Task
 
+from .attached import shapes
 
-def solution_of(task: Task, outcome: Outcome, portable: Callable[[str], str]) -> Solution | None:
-    """What answered `task`. None: no program did. `portable` takes what is of this session only out of a program."""
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where programs run, and when."""
+
+    portable: Callable[[str], str] = str
+    """Takes what is of this session only out of a program: the placeholders of keys."""
+    image: Callable[[], str] = str
+    """The sandbox's image; empty outside a sandbox."""
+    clock: Callable[[], str] = str
+    """The time now: ISO 8601 with the offset from UTC."""
+
+
+def solution_of(task: Task, outcome: Outcome, setting: Setting) -> Solution | None:
+    """What answered `task`. None: no program did."""
     attempt = _solver(outcome)
     if attempt is None or not attempt.program or not attempt.answer:
         return None
-    query, program = task.in_context, portable(programs.assemble(attempt.program))
+    query, program = task.in_context, setting.portable(programs.assemble(attempt.program))
     spent = outcome.spending
     return Solution(
         query,
@@ -23,11 +38,15 @@ def solution_of(task: Task, outcome: Outcome, portable: Callable[[str], str]) ->
         attempt.tier,
         attempt.model,
         attempt.hosts,
-        tuple(FileShape(file.name) for file in task.files),
+        shapes(task.files, program),
         attempt.apis,
         templates.parameters(query, program),
-        usd=spent.usd,
-        tokens=spent.prompt_tokens + spent.completion_tokens,
+        values.shape_of(attempt.answer),
+        programs.packages(program),
+        setting.image(),
+        spent.usd,
+        spent.prompt_tokens + spent.completion_tokens,
+        setting.clock(),
     )
 
 

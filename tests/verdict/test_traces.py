@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ecoassist.traces import LONGEST
 from ecoassist.types import JSON, Answer, Attempt, CellResult, Exchange, Reply, Task, Turn
-from ecoassist.verdict.traces import LONGEST, MOST, untraced, written
+from ecoassist.verdict.traces import MOST, untraced, written
 
 TASK = Task("How much rain fell on 3 May 2024?", "Friday, 20 November 2026, 10:43 (UTC)")
 
