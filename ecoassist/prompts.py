@@ -56,7 +56,7 @@ KEYLESS = (
     "say what is missing."
 )
 UNSENT = "A request to {} carried no key: put it where the API's description says."
-MAX_PREVIEW, MAX_PROGRAM, MAX_SAID, MAX_HISTORY = 800, 4_000, 2_000, 6
+MAX_PREVIEW, MAX_ASKED, MAX_PROGRAM, MAX_SAID, MAX_HISTORY = 800, 1_000, 4_000, 2_000, 6
 MAX_OUTPUT, MAX_REFUSED, MAX_FILES, MAX_NAMES, MAX_SHAPES = 4_200, 6, 6, 30, 4
 """Characters of a cell's output; refusals, saved files and surviving variables of a cell that are told; responses whose
 shape is told."""
@@ -249,7 +249,7 @@ def _refusal(access: Access) -> str:
 def _example(example: Example) -> str:
     program = clip(example.program, MAX_PROGRAM)
     return "A similar question was solved by this program. Adapt it; its values belong to the other question.\n" + data(
-        f"Question: {example.query}\n\n{program}"
+        f"Question: {clip(example.query, MAX_ASKED)}\n\n{program}"
     )
 
 

@@ -20,6 +20,8 @@ from collections.abc import Mapping
 GATE = 0.35
 """A cosine below it is no similarity. Belongs to these features: an embedding needs its own."""
 FUNCTION_WEIGHT = 0.1
+LONGEST = 4_000
+"""Characters of a question that are looked at: a stored one may be as long as whoever wrote it liked."""
 WORD_WEIGHT = 3.0
 """Of a whole word, against 1 for each of its character runs."""
 
@@ -66,7 +68,7 @@ def masked(query: str) -> str:
 def features(query: str) -> dict[str, float]:
     """Feature -> weight, of length 1 as a vector; empty for a question without words."""
     weights: dict[str, float] = {}
-    for word in _PART.findall(masked(query)):
+    for word in _PART.findall(masked(query[:LONGEST])):
         name = word.lower()
         weight = FUNCTION_WEIGHT if name in FUNCTION_WORDS or len(name) == 1 else 1.0
         weights["=" + word] = weights.get("=" + word, 0.0) + WORD_WEIGHT * weight

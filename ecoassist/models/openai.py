@@ -233,7 +233,11 @@ class OpenAIModel:
 
 
 def _plain(messages: Sequence[Message], fold: bool) -> list[dict[str, str]]:
-    """The messages as the API wants them; `fold`: system text at the head of the first other message."""
+    """The messages as the API wants them; `fold`: system text at the head of the first other message.
+
+    Half a character, which output, files and stored programs may hold, is none that UTF-8 has: it becomes a "?".
+    """
+    messages = [Message(one.role, one.text.encode("utf-8", "replace").decode()) for one in messages]
     system = "\n\n".join(message.text for message in messages if message.role == "system")
     if not (fold and system):
         return [{"role": message.role, "content": message.text} for message in messages]
