@@ -239,7 +239,8 @@ class Session:
         task = Task(query, self.now(), tuple(self.history), variables, files=self.files, made=self._made)
         before = [exchange.query for exchange in self.history[-1:]]
         shown, named = cards.choose(" ".join([*before, task.in_context]), self.apis, self.card_tokens)
-        return replace(task, apis=shown, other_apis=named, listing=self.listing)
+        enabled = tuple(api.name for api in self.apis)
+        return replace(task, apis=shown, other_apis=named, enabled=enabled, listing=self.listing)
 
     def _note(self, query: str, outcome: Outcome) -> None:
         turns = [turn for attempt in outcome.attempts for turn in attempt.turns]

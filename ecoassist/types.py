@@ -447,6 +447,8 @@ class Task:
     """Those whose card is shown, with the operations that are."""
     other_apis: tuple[Api, ...] = ()
     """Enabled as well, but only named."""
+    enabled: tuple[str, ...] = ()
+    """Names of all APIs that may be called; those for which there is no room in the prompt included."""
     listing: str = ""
     """A Python expression of the path of a file with all operations of all APIs; empty: there is none."""
     files: tuple[Attachment, ...] = ()

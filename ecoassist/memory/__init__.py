@@ -1,7 +1,7 @@
 """What a question gets from the store of solutions, and what it leaves there.
 
-`recalling` chooses what is shown and what is run, `keeping` makes a solution of what answered, `merit` judges entries
-by their record.
+`showing` chooses what is shown and `recalling` what is run, `keeping` makes a solution of what answered, `merit` judges
+entries by their record.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from ecoassist.ports import Store
 from ecoassist.types import Outcome, Task
 
 from .keeping import Setting, solution_of
-from .recalling import Limits, demonstrations, replay
+from .recalling import Limits, replay
+from .showing import demonstrations
 
 __all__ = ["Limits", "Setting", "keep", "recall", "remember"]
 
@@ -26,7 +27,8 @@ def recall(store: Store, task: Task, limits: Limits) -> Stream[Task]:
     except EnvironmentFault as error:
         yield Notice(f"no memory: {error}; {error.remedy}", "warning")
         return task
-    return replace(task, examples=demonstrations(matches, task, limits), replay=replay(matches, task, limits))
+    examples = demonstrations(matches, task, limits.demonstrations, limits.tokens)
+    return replace(task, examples=examples, replay=replay(matches, task, limits))
 
 
 def remember(store: Store, task: Task, outcome: Outcome, setting: Setting) -> Stream[Outcome]:

@@ -1,4 +1,4 @@
-"""Of the stored solutions like a question: which are shown to the models, and which is run before them. Pure."""
+"""Of the stored solutions like a question: which is run before any model is asked. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ecoassist import templates
 from ecoassist.entries import Match
-from ecoassist.types import Example, Replay, Task
+from ecoassist.types import Replay, Task
 
 from . import merit
 
@@ -15,23 +15,11 @@ from . import merit
 @dataclass(frozen=True, slots=True)
 class Limits:
     demonstrations: int = 1
-    """How many are shown at most."""
+    """How many are shown to the models at most."""
     tokens: int = 800
     """That all of them may take in a prompt."""
     replay: bool = True
     """Whether a stored program may answer without a model."""
-
-
-def demonstrations(matches: Sequence[Match], task: Task, limits: Limits) -> tuple[Example, ...]:
-    """Those that are shown, best first."""
-    return tuple(_example(match) for match in matches if merit.worth(match.entry))[: limits.demonstrations]
-
-
-def _example(match: Match) -> Example:
-    entry = match.entry
-    query, program = templates.shown(entry.solution)
-    trouble = entry.note if entry.state == "broken" else ""
-    return Example(entry.id, query, program, match.score, entry.wins, entry.losses, trouble)
 
 
 def replay(matches: Sequence[Match], task: Task, limits: Limits) -> Replay | None:

@@ -40,24 +40,25 @@ _PUT_VECTOR = """
 class SqliteStore(ShelfStore):
     """A Store in the file `path`; the file and its folder are made on first use, for their owner only.
 
-    `gate`: the least similarity, from 0 to 1, of a solution that is served.
+    `gate`: the least similarity, from 0 to 1, of a solution that is served. `large`: above so many entries only the
+    rarest words of a question are looked up.
     Every method raises EnvironmentFault where the file cannot be used; nothing is ever deleted because of that.
     """
 
-    def __init__(self, path: Path, gate: float = GATE) -> None:
+    def __init__(self, path: Path, gate: float = GATE, large: int = LARGE) -> None:
         self.path = path
         self._database = Database(path, SOLUTIONS)
-        super().__init__(SqliteShelf(self._database), gate)
+        super().__init__(SqliteShelf(self._database, large), gate)
 
 
 class SqliteShelf:
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, large: int = LARGE) -> None:
+        self._database, self._large = database, large
 
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator[SqliteRows]:
         with self._database.transaction(write=write) as connection:
-            yield SqliteRows(connection, self._database)
+            yield SqliteRows(connection, self._database, self._large)
 
     def close(self) -> None:
         self._database.close()
@@ -66,8 +67,8 @@ class SqliteShelf:
 class SqliteRows:
     """Rows over `connection`, which is in a transaction of `database`."""
 
-    def __init__(self, connection: sqlite3.Connection, database: Database) -> None:
-        self._connection, self._database = connection, database
+    def __init__(self, connection: sqlite3.Connection, database: Database, large: int) -> None:
+        self._connection, self._database, self._large = connection, database, large
 
     def add(self, entry: Entry) -> int:
         values = rows.columns(entry)
@@ -104,7 +105,7 @@ class SqliteRows:
 
     def _rarest(self, words: list[str]) -> list[str]:
         """In a large store only the rarest of the words that occur at all."""
-        if self._connection.execute("SELECT count(*) FROM solutions").fetchone()[0] <= LARGE:
+        if self._connection.execute("SELECT count(*) FROM solutions").fetchone()[0] <= self._large:
             return words
         count = "SELECT count(*) FROM words WHERE words MATCH ?"
         ranked = sorted((self._connection.execute(count, (word,)).fetchone()[0], word) for word in words)
