@@ -11,6 +11,8 @@ from ecoassist.entries import Entry, FileShape, Parameter, Solution
 from ecoassist.similarity import same
 from ecoassist.types import Answer
 
+from .typed import sound
+
 COLUMNS = (
     *("id", "solution", "state", "created", "wins", "losses", "verified"),
     *("uses", "usd", "tokens", "replays", "note"),
@@ -32,9 +34,12 @@ def entry(row: Sequence[Any]) -> Entry:
     """What a row of COLUMNS says. Raises ValueError for one that was not written by ecoassist."""
     id, text, *rest = row
     try:
-        return Entry(id, _solution(json.loads(text)), *rest)
-    except (TypeError, KeyError, AttributeError) as error:
+        made = Entry(id, _solution(json.loads(text)), *rest)
+    except (TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"row {id} cannot be read") from error
+    if not sound(made):
+        raise ValueError(f"row {id} holds what no entry holds")
+    return made
 
 
 def plain(text: str) -> str:
@@ -44,14 +49,22 @@ def plain(text: str) -> str:
 
 def _solution(fields: dict[str, Any]) -> Solution:
     fields["answer"] = Answer(**fields["answer"])
-    fields.update({name: tuple(fields.get(name, ())) for name in ("hosts", "apis", "packages", "took")})
-    fields["parameters"] = tuple(Parameter(**one) for one in fields.get("parameters", ()))
-    fields["files"] = tuple(map(_file, fields.get("files", ())))
+    many = ("hosts", "apis", "packages", "took", "parameters", "files")
+    fields.update({name: _several(fields.get(name, [])) for name in many})
+    fields["parameters"] = tuple(Parameter(**one) for one in fields["parameters"])
+    fields["files"] = tuple(map(_file, fields["files"]))
     return Solution(**fields)
+
+
+def _several(kept: list[Any]) -> tuple[Any, ...]:
+    """A text has items as well, which are none."""
+    if not isinstance(kept, list):
+        raise TypeError
+    return tuple(kept)
 
 
 def _file(kept: str | dict[str, Any]) -> FileShape:
     """Entries of the first schema kept nothing but names."""
     if isinstance(kept, str):
         return FileShape(kept)
-    return FileShape(kept["name"], tuple(kept["columns"]))
+    return FileShape(kept["name"], _several(kept["columns"]))
