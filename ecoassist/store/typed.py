@@ -17,7 +17,7 @@ def sound(made: Any) -> bool:
 
     Numbers count something: they are not negative, nor beyond counting. What may be any JSON is not looked at.
     """
-    return all(_fits(getattr(made, name), hint) for name, hint in _hints(type(made)))
+    return all(_fits(getattr(made, name), hint) for name, hint in _hints(made.__class__))
 
 
 @cache
@@ -42,6 +42,6 @@ def _fits(value: object, hint: Any) -> bool:
         return isinstance(value, tuple) and all(_fits(one, inner[0]) for one in value)
     if is_dataclass(hint):
         return type(value) is hint and sound(value)
-    if isinstance(hint, UnionType) and list not in map(get_origin, inner):
+    if isinstance(hint, UnionType) and not any(get_origin(one) is list for one in inner):
         return any(_fits(value, one) for one in inner)
     return True
