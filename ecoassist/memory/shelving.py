@@ -10,6 +10,7 @@ import datetime
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Protocol
 
 from ecoassist.entries import Entry, Match, Solution, State
@@ -99,6 +100,19 @@ class ShelfStore:
             for changed in lifecycle.settled(entry, near, green, program, why, self.now()):
                 rows.put(changed)
 
+    def receive(self, solution: Solution) -> int:
+        """Keeps what worked alone elsewhere; the number of the entry that serves it: the same may be there already."""
+        with self.shelf.transaction(write=True) as rows:
+            near = _near(rows, solution.query)
+            entry = next((entry for entry in near if _equal(entry.solution, solution)), None)
+            if entry is None:
+                entry = Entry(0, solution, "pending", self.now())
+                entry = replace(entry, id=rows.add(entry))
+            changes = lifecycle.settled(entry, near, True, "", "", self.now())
+            for changed in changes:
+                rows.put(changed)
+        return next(changed.id for changed in changes if changed.state == "verified")
+
     def credit(self, id: int, won: bool | None, spent: Spending | None = None) -> None:
         self._change(id, lambda entry: lifecycle.credited(entry, won, spent))
 
@@ -141,6 +155,10 @@ class ShelfStore:
 def words(query: str) -> list[str]:
     """The question's distinct words, without anything that a database could take for syntax."""
     return list(dict.fromkeys(re.findall(r"\w+", query.replace("\x00", " ").lower())))[:MOST_WORDS]
+
+
+def _equal(a: Solution, b: Solution) -> bool:
+    return (same(a.query), a.program, a.files, a.hosts) == (same(b.query), b.program, b.files, b.hosts)
 
 
 def _near(rows: Rows, query: str) -> list[Entry]:

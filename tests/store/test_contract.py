@@ -10,6 +10,7 @@ import pytest
 
 from ecoassist.entries import Solution
 from ecoassist.ports import Store
+from ecoassist.store.postgres.store import PostgresStore
 from ecoassist.store.sqlite import SqliteStore
 from ecoassist.testing import MemoryStore
 
@@ -17,13 +18,14 @@ QUERY = "What is the temperature in Oslo?"
 MakeSolution = Callable[..., Solution]
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=["sqlite", "memory", pytest.param("postgres", marks=pytest.mark.postgres)])
 def any_store(request: pytest.FixtureRequest, path: Path) -> Iterator[Store]:
     if request.param == "memory":
         yield MemoryStore()
-    else:
-        with closing(SqliteStore(path)) as store:
-            yield store
+        return
+    url = request.getfixturevalue("team_url") if request.param == "postgres" else ""
+    with closing(PostgresStore(lambda: url) if url else SqliteStore(path)) as store:
+        yield store
 
 
 def test_an_empty_store_serves_nothing(any_store: Store) -> None:

@@ -1,0 +1,115 @@
+"""Entries as rows of PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+from ecoassist.entries import Entry, State
+from ecoassist.store import rows
+from ecoassist.store.rows import COLUMNS, plain
+
+from .connection import Link
+
+LARGE = 3000
+"""Above so many entries only the RARE rarest words of a question are looked up."""
+RARE = 6
+MANY = 2000
+"""Entries with a word that are counted: one in more is a common word, however many there are."""
+
+_NAMES = ", ".join(f"solutions.{name}" for name in COLUMNS)
+_SERVED = "solutions.state IN ('verified', 'broken')"
+_OF = f"SELECT {_NAMES} FROM ecoassist.solutions WHERE same = %s AND {_SERVED} ORDER BY id DESC"
+_SHARING = f"""
+    WITH asked AS (
+        SELECT DISTINCT plainto_tsquery('english', word)::text AS word FROM unnest(%(words)s::text[]) AS word
+    ), counted AS MATERIALIZED (
+        SELECT word::tsquery AS word, (
+            SELECT count(*) FROM (
+                SELECT FROM ecoassist.solutions WHERE words @@ asked.word::tsquery LIMIT {MANY}
+            ) AS having_it
+        ) AS number FROM asked WHERE word <> ''
+    ), known AS (
+        SELECT coalesce(max(id), 0) AS entries FROM ecoassist.solutions
+    ), looked_up AS MATERIALIZED (
+        SELECT word, ln(1 + known.entries::float / number) AS weight FROM counted, known WHERE number > 0
+        ORDER BY number, word::text LIMIT (SELECT CASE WHEN entries > %(large)s THEN {RARE} END FROM known)
+    ), best AS (
+        SELECT solutions.id, sum(weight) / (1.3 + 0.075 * length(solutions.words)) AS relevance
+        FROM looked_up JOIN ecoassist.solutions ON solutions.words @@ looked_up.word WHERE {_SERVED}
+        GROUP BY solutions.id ORDER BY relevance DESC, solutions.id DESC LIMIT %(limit)s
+    )
+    SELECT {_NAMES} FROM best JOIN ecoassist.solutions USING (id) ORDER BY relevance DESC, id DESC
+"""
+"""BM25 (Robertson and Zaragoza) of texts in which each word occurs once, and of which twelve words are usual: k1 = 1.2,
+b = 0.75. The highest number that was given stands for how many entries there are: to count them would take longer."""
+_VECTORS = f"""
+    SELECT vectors.id, vectors.vector FROM ecoassist.vectors JOIN ecoassist.solutions USING (id)
+    WHERE vectors.embedder = %s AND {_SERVED}
+"""
+_PUT_VECTOR = """
+    INSERT INTO ecoassist.vectors (embedder, id, vector) SELECT %s, id, %s FROM ecoassist.solutions WHERE id = %s
+    ON CONFLICT (embedder, id) DO UPDATE SET vector = excluded.vector
+"""
+
+
+class PostgresRows:
+    """Rows over `link`, which is in a transaction. A row that cannot be read is passed over: others write here."""
+
+    def __init__(self, link: Link, large: int = LARGE) -> None:
+        self._link, self._large = link, large
+
+    def add(self, entry: Entry) -> int:
+        values = rows.columns(entry)
+        marks = ", ".join(["%s"] * len(values))
+        statement = f"INSERT INTO ecoassist.solutions ({', '.join(values)}) VALUES ({marks}) RETURNING id"
+        found = self._select(statement, *values.values())
+        return int(found[0][0])
+
+    def put(self, entry: Entry) -> None:
+        values = rows.columns(entry)
+        changes = ", ".join(f"{name} = %s" for name in values)
+        self._change(f"UPDATE ecoassist.solutions SET {changes} WHERE id = %s", *values.values(), entry.id)
+
+    def remove(self, id: int) -> bool:
+        return _storable(id) and self._change("DELETE FROM ecoassist.solutions WHERE id = %s", id)
+
+    def get(self, id: int) -> Entry | None:
+        if not _storable(id):
+            return None
+        found = self._select(f"SELECT {_NAMES} FROM ecoassist.solutions WHERE id = %s", id)
+        return next(_entries(found), None)
+
+    def all(self, state: State | None) -> list[Entry]:
+        condition, values = ("WHERE state = %s ", [state]) if state else ("", [])
+        return [*_entries(self._select(f"SELECT {_NAMES} FROM ecoassist.solutions {condition}ORDER BY id", *values))]
+
+    def of(self, key: str) -> list[Entry]:
+        return [*_entries(self._select(_OF, plain(key)))]
+
+    def sharing(self, words: Sequence[str], limit: int) -> list[Entry]:
+        asked = {"words": [plain(word) for word in words], "large": self._large, "limit": limit}
+        return [*_entries(self._link.execute(_SHARING.encode(), asked))]
+
+    def vectors(self, embedder: str) -> list[tuple[int, bytes]]:
+        return [(id, bytes(vector)) for id, vector in self._select(_VECTORS, plain(embedder))]
+
+    def put_vector(self, id: int, embedder: str, vector: bytes) -> None:
+        self._change(_PUT_VECTOR, plain(embedder), vector, id)
+
+    def _select(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        return self._link.execute(statement.encode(), values).fetchall()
+
+    def _change(self, statement: str, *values: object) -> bool:
+        return self._link.execute(statement.encode(), values).rowcount > 0
+
+
+def _entries(found: Iterable[tuple[Any, ...]]) -> Iterator[Entry]:
+    for row in found:
+        with suppress(ValueError):
+            yield rows.entry(row)
+
+
+def _storable(id: int) -> bool:
+    return -(2**63) <= id < 2**63

@@ -1,0 +1,74 @@
+"""Connection strings: what they say, and that no part of a password is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from ecoassist.errors import EnvironmentFault
+from ecoassist.store.postgres.address import parsed
+
+
+def test_a_connection_string_is_read_as_libpq_would_and_shown_without_its_password() -> None:
+    address = parsed(" postgresql://ann:s3%40cret%2F@db.example:5433/eco?connect_timeout=7\n")
+    assert address.parameters == {
+        "host": "db.example",
+        "port": "5433",
+        "user": "ann",
+        "password": "s3@cret/",
+        "dbname": "eco",
+        "connect_timeout": "7",
+        "sslmode": "require",
+    }
+    assert address.shown == "ann@db.example/eco"
+    assert "s3" not in repr(address)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://localhost/eco",
+        "postgres://127.0.0.1/eco",
+        "postgresql://[::1]:5432/eco",
+        "postgresql:///eco",
+        "postgresql:///eco?host=%2Frun%2Fpostgresql",
+        "postgresql://%2Frun%2Fpostgresql/eco",
+    ],
+)
+def test_on_this_machine_nothing_is_encrypted_that_need_not_be(url: str) -> None:
+    assert "sslmode" not in parsed(url).parameters
+
+
+@pytest.mark.parametrize(
+    ("said", "mode"), [("", "require"), ("?sslmode=disable", "disable"), ("?sslmode=verify-full", "verify-full")]
+)
+def test_across_a_network_only_whoever_says_so_goes_without_encryption(said: str, mode: str) -> None:
+    assert parsed(f"postgresql://db.example/eco{said}").parameters["sslmode"] == mode
+
+
+def test_a_password_of_another_program_s_variables_is_not_sent() -> None:
+    assert parsed("postgresql://db.example/eco").parameters["password"] == ""
+
+
+def test_a_password_may_stand_among_the_options() -> None:
+    address = parsed("postgresql://ann@db.example/eco?password=p%40ss-word")
+    assert (address.password, address.shown) == ("p@ss-word", "ann@db.example/eco")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "hunter2-pass",
+        "mysql://ann:hunter2-pass@db.example/eco",
+        "postgresql://ann:hunter2/pass@db.example/eco",
+        "postgresql://ann:22/hunter2-pass@db.example/eco",
+        "postgresql://ann:hunter2#pass@db.example/eco",
+        "postgresql://ann:hunter2?pass@db.example/eco",
+        "postgresql://[hunter2-pass/eco",
+    ],
+)
+def test_what_cannot_be_read_is_quoted_nowhere(url: str) -> None:
+    with pytest.raises(EnvironmentFault) as caught:
+        parsed(url)
+    assert "hunter2" not in f"{caught.value} {caught.value.remedy} {caught.value.__cause__!r}"
+    assert "%40" in caught.value.remedy
