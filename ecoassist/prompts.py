@@ -56,7 +56,13 @@ KEYLESS = (
     "say what is missing."
 )
 UNSENT = "A request to {} carried no key: put it where the API's description says."
-MAX_PREVIEW, MAX_ASKED, MAX_PROGRAM, MAX_SAID, MAX_HISTORY = 800, 1_000, 4_000, 2_000, 6
+ADAPT = "A similar question was solved by this program. Adapt it; its values belong to the other question."
+REPAIR = (
+    "A similar question was solved by this program, but it no longer works. Repair it: first look at what the API "
+    "answers now. Its values belong to the other question."
+)
+"""What is said of a demonstration, by whether it still works."""
+MAX_PREVIEW, MAX_ASKED, MAX_PROGRAM, MAX_TROUBLE, MAX_SAID, MAX_HISTORY = 800, 1_000, 4_000, 500, 2_000, 6
 MAX_OUTPUT, MAX_REFUSED, MAX_FILES, MAX_NAMES, MAX_SHAPES = 4_200, 6, 6, 30, 4
 """Characters of a cell's output; refusals, saved files and surviving variables of a cell that are told; responses whose
 shape is told."""
@@ -247,10 +253,11 @@ def _refusal(access: Access) -> str:
 
 
 def _example(example: Example) -> str:
-    program = clip(example.program, MAX_PROGRAM)
-    return "A similar question was solved by this program. Adapt it; its values belong to the other question.\n" + data(
-        f"Question: {clip(example.query, MAX_ASKED)}\n\n{program}"
-    )
+    """A stored program; one that no longer works with what it fails with, so that it is mended, not repeated."""
+    told = f"Question: {clip(example.query, MAX_ASKED)}\n\n{clip(example.program, MAX_PROGRAM)}"
+    if example.trouble:
+        return f"{REPAIR}\n" + data(f"{told}\n\nIt now fails: {clip(example.trouble, MAX_TROUBLE)}")
+    return f"{ADAPT}\n" + data(told)
 
 
 def _apis(task: Task) -> str:
