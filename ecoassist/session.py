@@ -176,9 +176,12 @@ class Session:
             self.desk.warn(trouble)
 
     def pending(self) -> tuple[Entry, ...]:
-        """Candidates that this session may re-run: it has the files they read, and outside a sandbox they are its."""
+        """Candidates that this session may re-run: it has the files they read, and outside a sandbox they are its.
+
+        One of a pack is tried with the person's keys only when the person says so.
+        """
         entries = (entry for entry in self.engine.store.pending() if there(entry.solution, self.files))
-        return tuple(entry for entry in entries if self.confined or entry.id in self._own)
+        return tuple(e for e in entries if (self.confined and not e.solution.origin) or e.id in self._own)
 
     def reset(self) -> None:
         """Forgets the conversation and the kernel's variables, and begins where it began on the cascade."""

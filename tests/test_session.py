@@ -248,6 +248,12 @@ def test_candidates_that_read_a_file_wait_for_a_session_that_has_it() -> None:
     assert [type(entry) for entry in it.pending()] == [Entry]
 
 
+def test_a_candidate_of_a_pack_is_never_tried_with_the_persons_keys_by_itself() -> None:
+    it = session(ScriptedModel(), ScriptedBoxes(ScriptedKernel()))
+    it.engine.store.keep(Solution("q", "p", Answer(""), "cheap", origin="weather.jsonl"))
+    assert it.pending() == ()
+
+
 def test_outside_a_sandbox_no_program_of_another_session_runs() -> None:
     it = session(ScriptedModel(code("x"), DONE), ScriptedBoxes(ScriptedKernel(OK)))
     foreign = it.engine.store.keep(Solution("q", "p", Answer("4"), "cheap"))
