@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import ssl
+import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +69,7 @@ class Sandboxes:
     ) -> None:
         self.config, self.notice, self.unsafe_local = config, notice, unsafe_local
         self.outbox, self.clock = outbox, clock
+        self._making = threading.Lock()
         reach = config.network.policy
         if unsafe_local and reach == "none":
             raise UsageFault(
@@ -147,6 +150,26 @@ class Sandboxes:
     def start_readonly(self, hosts: tuple[str, ...], run: str = "") -> Kernel:
         seen = self._cache.rerun() if self._cache and run == self._run else None
         return self._start(self._policy.readonly(hosts), None, lambda: seen)
+
+    def start_keyless(self, hosts: tuple[str, ...]) -> Kernel:
+        """The same for a program that nobody knows: without any key, not even a placeholder, and without private APIs.
+
+        Raises NoSandbox.
+        """
+        return self._behind_gate(self._keyless(hosts), None, lambda: None)
+
+    def closed(self, hosts: tuple[str, ...], *, keyless: bool = False) -> tuple[str, ...]:
+        """Those of `hosts` that `start_readonly` leaves closed: they are on no list, or their API is off.
+
+        `keyless`: those that `start_keyless` does.
+        """
+        policy = self._keyless(hosts) if keyless else self._policy.readonly(hosts)
+        reached = {*policy.hosts, *(door.host for door in policy.doors)} if policy.reach != "none" else set()
+        return tuple(host for host in hosts if host not in reached)
+
+    def _keyless(self, hosts: tuple[str, ...]) -> Policy:
+        policy = self._policy.readonly(hosts)
+        return replace(policy, secrets=(), services=tuple(service for service in policy.services if not service.door))
 
     def shell(self, *, terminal: bool) -> Shell:
         """A shell for a person in a sandbox as code gets it. Raises NoSandbox."""
@@ -244,8 +267,13 @@ class Sandboxes:
 
         return DockerBox(box_settings(self.config), self.notice)
 
-    @cached_property
+    @property
     def _ca(self) -> SessionCA:
+        with self._making:  # gates are made side by side, and their containers have to trust the one that signs
+            return self._made_ca
+
+    @cached_property
+    def _made_ca(self) -> SessionCA:
         from .egress.ca import SessionCA
 
         return SessionCA()

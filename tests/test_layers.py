@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "redactor keys catalogue config memory values sampling partial advice owners purse day accounts "
         "outputs similarity vectors templates traces",
         "engine replay budget desk asking apis outbox models kernel egress verdict store render testing",
-        "session proving starting steering play recording",
+        "session proving verifying packs starting steering play recording",
         "wiring tiers reach index borders sandboxes jupyter demo",
         "cli __main__",
     )
