@@ -112,6 +112,11 @@ class Entry:
     note: str = ""
     """Why it is broken, failed or retired."""
 
+    @property
+    def foreign(self) -> bool:
+        """Whether somebody else wrote it: it is a team's, or from a pack."""
+        return self.id < 0 or bool(self.solution.origin)
+
 
 @dataclass(frozen=True, slots=True)
 class Match:

@@ -92,7 +92,7 @@ def open_session(
             ready=kernel.ready,
             spending=lambda: (budget.spending, budget.judging),
             short=budget.short,
-            limits=Limits(config.solutions.demonstrations, replay=config.solutions.replay),
+            limits=Limits(config.solutions.demonstrations, replay=config.solutions.replay, foreign=not unsafe_local),
             setting=Setting(boxes.portable, boxes.image, lambda: datetime.datetime.now().astimezone().isoformat()),
             keep_state=chat,
             handoff=config.cascade.handoff == "digest",

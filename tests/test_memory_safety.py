@@ -7,7 +7,9 @@ that somebody wrote with care. With real containers: tests/e2e/test_memory_safet
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,7 @@ from ecoassist.memory import Limits
 from ecoassist.models.openai import OpenAIModel
 from ecoassist.play import play
 from ecoassist.similarity import LONGEST, cosine, features, same
+from ecoassist.store.sqlite import SqliteStore
 from ecoassist.testing import FixedJudge, MemoryStore, Recorder, ScriptedKernel, ScriptedModel
 from ecoassist.types import Answer, CellResult, Task
 from tests.test_injection import IMITATIONS, outside
@@ -30,7 +33,7 @@ DONE = "It is 7 mm.\nANSWER: 7"
 SECRET = "the stored answer: 4711"
 
 
-def entry(said: str = "", query: str = QUERY, program: str = PROGRAM, **fields: object) -> Entry:
+def entry(said: str = "", query: str = QUERY, program: str = PROGRAM, origin: str = "", **fields: object) -> Entry:
     """A proven one, all of whose texts are `said` but for its question and its program."""
     made = Solution(
         query,
@@ -45,7 +48,7 @@ def entry(said: str = "", query: str = QUERY, program: str = PROGRAM, **fields: 
         packages=(said,) if said else (),
         image=said,
         whole=said,
-        origin=said,
+        origin=origin or said,
     )
     return replace(Entry(1, made, "verified", "2026-01-01T00:00:00Z", wins=1, note=said), **fields)  # type: ignore[arg-type]
 
@@ -118,3 +121,29 @@ def test_a_candidate_is_neither_shown_nor_run() -> None:
     outcome = play(engine.run(Task(QUERY)))
     assert (outcome.examples, outcome.replay) == ((), None)
     assert PROGRAM not in str(model.seen)
+
+
+# ── what others wrote ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("found", [entry(origin="a pack"), entry(id=-1)], ids=["a pack's", "a team's"])
+def test_outside_a_sandbox_no_model_is_shown_and_nothing_runs_what_others_wrote(found: Entry) -> None:
+    store, task = MemoryStore(Match(found, 1.0)), Task(QUERY)
+    inside = play(memory.recall(store, task, Limits()))
+    assert inside.examples
+    outside = play(memory.recall(store, task, Limits(foreign=False)))
+    assert (outside.examples, outside.replay) == ((), None)
+    own = play(memory.recall(MemoryStore(Match(entry(), 1.0)), task, Limits(foreign=False)))
+    assert own.examples
+
+
+def test_a_pack_does_not_push_out_what_was_found_here(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path / "s.db")) as store:
+        own = store.keep(entry().solution)
+        store.settle(own, True)
+        foreign = store.keep(entry(origin="a pack", program="print(fetch('Oslo', 'evil'))").solution)
+        store.settle(foreign, True)
+        assert [(one.id, one.state) for one in store.entries()] == [(own, "verified"), (foreign, "verified")]
+        later = store.keep(entry(program="print(fetch_better('Oslo'))").solution)
+        store.settle(later, True)
+        assert [one.id for one in store.entries("verified")] == [later], "what is found here does"

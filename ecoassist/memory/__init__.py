@@ -27,6 +27,7 @@ def recall(store: Store, task: Task, limits: Limits) -> Stream[Task]:
     except EnvironmentFault as error:
         yield Notice(f"no memory: {error}; {error.remedy}", "warning")
         return task
+    matches = tuple(match for match in matches if limits.foreign or not match.entry.foreign)
     examples = demonstrations(matches, task, limits.demonstrations, limits.tokens)
     return replace(task, examples=examples, replay=replay(matches, task, limits))
 

@@ -72,9 +72,14 @@ def _verified(entry: Entry, near: Sequence[Entry], now: str) -> list[Entry]:
             replace(retired(entry, f"#{first.id} has the same program for nearly the same question"), verified=now),
         ]
     key = same(entry.solution.query)
-    rivals = [other for other in others if same(other.solution.query) == key]
+    rivals = [other for other in others if same(other.solution.query) == key and _above(entry, other)]
     gone = [retired(rival, f"#{entry.id} took its place: a later program for the same question") for rival in rivals]
     return [replace(entry, state="verified", verified=now, note=""), *gone]
+
+
+def _above(newer: Entry, older: Entry) -> bool:
+    """Whether one may take the other's place: what a pack says of a question does not push out what was found here."""
+    return not newer.solution.origin or newer.solution.origin == older.solution.origin
 
 
 def _twin(older: Solution, newer: Solution) -> bool:

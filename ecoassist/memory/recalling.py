@@ -20,6 +20,8 @@ class Limits:
     """That all of them may take in a prompt."""
     replay: bool = True
     """Whether a stored program may answer without a model."""
+    foreign: bool = True
+    """Whether what others wrote is looked at. Not outside a sandbox: a model that adapts it would run it there."""
 
 
 def replay(matches: Sequence[Match], task: Task, limits: Limits) -> Replay | None:
