@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .config import Config
 from .egress.proxies import Proxies
-from .entries import Entry, Match, Solution, State
+from .entries import Entry, Match, Meaning, Solution, State
 from .events import Stream
 from .keys import MODEL_KEYS
 from .ports import Model, Store
@@ -51,8 +51,14 @@ class CleanStore:
     def __init__(self, store: Store, redactor: Redactor) -> None:
         self.store, self.redactor = store, redactor
 
-    def similar(self, query: str) -> tuple[Match, ...]:
-        return self.redactor.value(self.store.similar(self.redactor.text(query)))
+    def similar(self, query: str, meaning: Meaning | None = None) -> tuple[Match, ...]:
+        return self.redactor.value(self.store.similar(self.redactor.text(query), meaning))
+
+    def lacking(self, embedder: str, most: int) -> tuple[Entry, ...]:
+        return self.redactor.value(self.store.lacking(embedder, most))
+
+    def describe(self, id: int, embedder: str, vector: bytes) -> None:
+        self.store.describe(id, embedder, vector)
 
     def keep(self, solution: Solution) -> int:
         return self.store.keep(self.redactor.value(solution))

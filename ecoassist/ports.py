@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeAlias
 
-from .entries import Entry, Match, Solution, State
+from .entries import Entry, Match, Meaning, Solution, State
 from .events import Event, Stream
 from .types import Attempt, Call, CellResult, Message, Outcome, Question, Reply, Saved, Spending, Task, Verdict
 
@@ -45,8 +45,17 @@ class Judge(Protocol):
 class Store(Protocol):
     """Of one person, or of a team. Every method raises EnvironmentFault where it cannot be used."""
 
-    def similar(self, query: str) -> tuple[Match, ...]:
-        """Verified and broken solutions of similar questions, best first; empty when none is near enough."""
+    def similar(self, query: str, meaning: Meaning | None = None) -> tuple[Match, ...]:
+        """Verified and broken solutions of similar questions, best first; empty when none is near enough.
+
+        `meaning`: of `query`, to be compared with the vectors of solutions, as far as they have one.
+        """
+
+    def lacking(self, embedder: str, most: int) -> tuple[Entry, ...]:
+        """At most so many verified and broken solutions without a vector of `embedder`, newest first."""
+
+    def describe(self, id: int, embedder: str, vector: bytes) -> None:
+        """Keeps the vector that `embedder` made of a solution's question."""
 
     def keep(self, solution: Solution) -> int:
         """Stores a candidate, not served before settle(id, True)."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from .entries import SERVED, Entry, Match, Solution, State
+from .entries import SERVED, Entry, Match, Meaning, Solution, State
 from .errors import Interrupted, NoSandbox
 from .events import Checked, Event, Output, Stream, TextDelta, Tick
 from .memory import shelving
@@ -141,6 +141,9 @@ class MemoryRows:
         served = {entry.id for entry in self._served()}
         return [(id, made) for (name, id), made in self.made.items() if name == embedder and id in served]
 
+    def lacking(self, embedder: str, limit: int) -> list[Entry]:
+        return [entry for entry in reversed(self._served()) if (embedder, entry.id) not in self.made][:limit]
+
     def put_vector(self, id: int, embedder: str, vector: bytes) -> None:
         if id in self.entries:
             self.made[embedder, id] = vector
@@ -182,8 +185,8 @@ class MemoryStore(ShelfStore):
     def rows(self) -> dict[int, Entry]:
         return self._shelf.rows.entries
 
-    def similar(self, query: str) -> tuple[Match, ...]:
-        return self.matches + super().similar(query)
+    def similar(self, query: str, meaning: Meaning | None = None) -> tuple[Match, ...]:
+        return self.matches + super().similar(query, meaning)
 
 
 def remembered(id: int, query: str, program: str, score: float = 1.0) -> Match:

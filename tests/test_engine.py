@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from ecoassist.engine import Engine, Tier
-from ecoassist.entries import Match, Solution
+from ecoassist.entries import Match, Meaning, Solution
 from ecoassist.errors import EnvironmentFault, NoSandbox, ProviderError
 from ecoassist.events import LETTER, CellFinished, Notice, Stream, Tick
 from ecoassist.memory import Limits
@@ -228,7 +228,7 @@ def test_a_demonstration_stands_before_the_question_and_is_credited() -> None:
 
 def test_a_broken_memory_costs_a_notice_and_not_the_answer() -> None:
     class Full(MemoryStore):
-        def similar(self, query: str) -> tuple[Match, ...]:
+        def similar(self, query: str, meaning: Meaning | None = None) -> tuple[Match, ...]:
             raise EnvironmentFault("disk full", "free some space")
 
         def keep(self, solution: Solution) -> int:

@@ -13,7 +13,8 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Protocol
 
-from ecoassist.entries import Entry, Match, Solution, State
+from ecoassist import vectors
+from ecoassist.entries import Entry, Match, Meaning, Solution, State
 from ecoassist.similarity import GATE, same
 from ecoassist.types import Spending
 
@@ -55,6 +56,9 @@ class Rows(Protocol):
     def vectors(self, embedder: str) -> list[tuple[int, bytes]]:
         """Of the entries that are served, those that `embedder` made, with the entries' numbers."""
 
+    def lacking(self, embedder: str, limit: int) -> list[Entry]:
+        """Those that are served and have no vector that `embedder` made, newest first."""
+
     def put_vector(self, id: int, embedder: str, vector: bytes) -> None:
         """In place of the one that was there, if the entry is there."""
 
@@ -82,10 +86,21 @@ class ShelfStore:
     def __init__(self, shelf: Shelf, gate: float = GATE, now: Callable[[], str] = utc) -> None:
         self.shelf, self.gate, self.now = shelf, gate, now
 
-    def similar(self, query: str) -> tuple[Match, ...]:
+    def similar(self, query: str, meaning: Meaning | None = None) -> tuple[Match, ...]:
         with self.shelf.transaction() as rows:
             found = _near(rows, query)
-        return ranking.ranked(query, found, self.gate)[:CANDIDATES]
+            meant = _meant(rows, meaning) if meaning else {}
+            beside = sorted(meant.keys() - {entry.id for entry in found}, key=lambda id: -meant[id])[:CANDIDATES]
+            found += filter(None, map(rows.get, beside))
+        return ranking.ranked(query, found, self.gate, meant, meaning.gate if meaning else 1.0)[:CANDIDATES]
+
+    def lacking(self, embedder: str, most: int) -> tuple[Entry, ...]:
+        with self.shelf.transaction() as rows:
+            return tuple(rows.lacking(embedder, most))
+
+    def describe(self, id: int, embedder: str, vector: bytes) -> None:
+        with self.shelf.transaction(write=True) as rows:
+            rows.put_vector(id, embedder, vector)
 
     def keep(self, solution: Solution) -> int:
         with self.shelf.transaction(write=True) as rows:
@@ -166,3 +181,17 @@ def _near(rows: Rows, query: str) -> list[Entry]:
     named = words(query)
     found = rows.of(same(query))[:CANDIDATES] + (rows.sharing(named, CANDIDATES) if named else [])
     return list({entry.id: entry for entry in found}.values())
+
+
+def _meant(rows: Rows, meaning: Meaning) -> dict[int, float]:
+    """The cosines with the vectors of the same embedder, by entries; none where there are too many to compare."""
+    size = len(meaning.vector)
+    stored = {id: vector for id, vector in rows.vectors(meaning.embedder) if _fits(vector, size)}
+    if not vectors.comparable(size, len(stored)):
+        return {}
+    return dict(zip(stored, vectors.cosines(meaning.vector, [*stored.values()]), strict=True))
+
+
+def _fits(vector: object, size: int) -> bool:
+    """Whether it is a vector that can be compared: what a database holds, others may have written."""
+    return isinstance(vector, bytes) and len(vector) == size

@@ -31,6 +31,11 @@ _VECTORS = """
     SELECT vectors.id, vectors.vector FROM vectors JOIN solutions ON solutions.id = vectors.id
     WHERE vectors.embedder = ? AND solutions.state IN ('verified', 'broken')
 """
+_LACKING = f"""
+    SELECT {_NAMES} FROM solutions WHERE state IN ('verified', 'broken') AND id NOT IN (
+        SELECT id FROM vectors WHERE embedder = ?
+    ) ORDER BY id DESC LIMIT ?
+"""
 _PUT_VECTOR = """
     INSERT INTO vectors (id, embedder, vector) SELECT id, ?, ? FROM solutions WHERE id = ?
     ON CONFLICT (embedder, id) DO UPDATE SET vector = excluded.vector
@@ -99,6 +104,9 @@ class SqliteRows:
 
     def vectors(self, embedder: str) -> list[tuple[int, bytes]]:
         return self._connection.execute(_VECTORS, (embedder,)).fetchall()
+
+    def lacking(self, embedder: str, limit: int) -> list[Entry]:
+        return self._entries(self._connection.execute(_LACKING, (embedder, limit)))
 
     def put_vector(self, id: int, embedder: str, vector: bytes) -> None:
         self._connection.execute(_PUT_VECTOR, (embedder, vector, id))

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ecoassist.entries import Solution
+from ecoassist.entries import Meaning, Solution
 from ecoassist.ports import Store
 from ecoassist.store.postgres.store import PostgresStore
 from ecoassist.store.sqlite import SqliteStore
 from ecoassist.testing import MemoryStore
+from ecoassist.vectors import packed
 
 QUERY = "What is the temperature in Oslo?"
 MakeSolution = Callable[..., Solution]
@@ -101,3 +102,84 @@ def test_an_unrelated_question_is_served_nothing(any_store: Store, solution: Mak
 
 def test_credit_for_an_entry_that_is_gone_is_lost_in_silence(any_store: Store) -> None:
     any_store.credit(7, True)
+
+
+# ── with the vectors of an embedder ─────────────────────────────────────────────────────────────────────────────────
+
+EAST, NORTH, BETWEEN = packed([1.0, 0.0]), packed([0.0, 1.0]), packed([1.0, 1.0])
+
+
+def served(store: Store, solution: Solution, vector: bytes | None = None, embedder: str = "e") -> int:
+    id = store.keep(solution)
+    store.settle(id, True)
+    if vector:
+        store.describe(id, embedder, vector)
+    return id
+
+
+def test_a_question_without_a_word_in_common_is_found_by_its_meaning(any_store: Store, solution: MakeSolution) -> None:
+    id = served(any_store, solution(), EAST)
+    asked = "Wie warm wird es heute?"
+    assert any_store.similar(asked) == ()
+    assert [match.id for match in any_store.similar(asked, Meaning("e", EAST, 0.4))] == [id]
+    assert any_store.similar(asked, Meaning("e", NORTH, 0.4)) == ()
+
+
+def test_the_similarity_is_the_mean_of_words_and_meaning(any_store: Store, solution: MakeSolution) -> None:
+    served(any_store, solution("Is it cold in Oslo?"), BETWEEN)
+    asked = "Is it cold in winter?"
+    (words,) = any_store.similar(asked)
+    (both,) = any_store.similar(asked, Meaning("e", EAST, 0.4))
+    assert both.score == pytest.approx((words.score + 0.7071) / 2, abs=0.001)
+
+
+def test_what_has_a_vector_needs_the_gate_of_the_embedder_and_all_else_that_of_words(
+    any_store: Store, solution: MakeSolution
+) -> None:
+    plain = served(any_store, solution("How warm is the sea near Oslo?", "print(1)"))
+    id = served(any_store, solution("How warm is the sea near the harbour?", "print(2)"), NORTH)
+    asked = "How warm is the sea near Rome?"
+    assert {match.id for match in any_store.similar(asked)} == {plain, id}
+    assert [match.id for match in any_store.similar(asked, Meaning("e", EAST, 0.6))] == [plain]
+
+
+def test_the_same_question_is_found_whatever_its_vector(any_store: Store, solution: MakeSolution) -> None:
+    id = served(any_store, solution(), NORTH)
+    assert [(match.id, match.score) for match in any_store.similar(QUERY, Meaning("e", EAST, 0.9))] == [(id, 1.0)]
+
+
+def test_vectors_of_another_embedder_or_size_are_not_compared(any_store: Store, solution: MakeSolution) -> None:
+    served(any_store, solution(), EAST)
+    asked = "Wie warm wird es heute?"
+    assert any_store.similar(asked, Meaning("another", EAST, 0.0)) == ()
+    assert any_store.similar(asked, Meaning("e", packed([1.0, 0.0, 0.0]), 0.0)) == ()
+
+
+def test_what_is_retired_or_removed_is_not_found_by_its_meaning(any_store: Store, solution: MakeSolution) -> None:
+    asked, meaning = "Wie warm wird es heute?", Meaning("e", EAST, 0.4)
+    retired = served(any_store, solution(), EAST)
+    any_store.retire(retired, "because")
+    removed = served(any_store, solution("Where is it?"), EAST)
+    any_store.remove(removed)
+    assert any_store.similar(asked, meaning) == ()
+    any_store.restore(retired)
+    assert [match.id for match in any_store.similar(asked, meaning)] == [retired]
+
+
+def test_what_is_served_without_a_vector_is_told_newest_first(any_store: Store, solution: MakeSolution) -> None:
+    any_store.keep(solution("Is it a candidate?", "print(0)"))
+    first = served(any_store, solution("How deep is the lake?", "print(1)"))
+    served(any_store, solution("Who wrote the book?", "print(2)"), EAST)
+    last = served(any_store, solution("What does the ticket cost?", "print(3)"), EAST, embedder="another")
+    assert [entry.id for entry in any_store.lacking("e", 10)] == [last, first]
+    assert [entry.id for entry in any_store.lacking("e", 1)] == [last]
+
+
+def test_a_later_vector_takes_the_place_of_the_first_and_one_of_nothing_is_nowhere(
+    any_store: Store, solution: MakeSolution
+) -> None:
+    id = served(any_store, solution(), EAST)
+    any_store.describe(id, "e", NORTH)
+    any_store.describe(id + 1000, "e", NORTH)
+    assert any_store.similar("Wie warm?", Meaning("e", EAST, 0.4)) == ()
+    assert [match.id for match in any_store.similar("Wie warm?", Meaning("e", NORTH, 0.4))] == [id]

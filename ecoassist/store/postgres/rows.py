@@ -17,6 +17,8 @@ LARGE = 3000
 RARE = 6
 MANY = 2000
 """Entries with a word that are counted: one in more is a common word, however many there are."""
+VECTORS = 5000
+"""That come over the network for a question, those of the newest entries: about 4 MB."""
 
 _NAMES = ", ".join(f"solutions.{name}" for name in COLUMNS)
 _SERVED = "solutions.state IN ('verified', 'broken')"
@@ -46,7 +48,12 @@ _SHARING = f"""
 b = 0.75. The highest number that was given stands for how many entries there are: to count them would take longer."""
 _VECTORS = f"""
     SELECT vectors.id, vectors.vector FROM ecoassist.vectors JOIN ecoassist.solutions USING (id)
-    WHERE vectors.embedder = %s AND {_SERVED}
+    WHERE vectors.embedder = %s AND {_SERVED} ORDER BY id DESC LIMIT {VECTORS}
+"""
+_LACKING = f"""
+    SELECT {_NAMES} FROM ecoassist.solutions WHERE {_SERVED} AND NOT EXISTS (
+        SELECT FROM ecoassist.vectors WHERE vectors.id = solutions.id AND vectors.embedder = %s
+    ) ORDER BY id DESC LIMIT %s
 """
 _PUT_VECTOR = """
     INSERT INTO ecoassist.vectors (embedder, id, vector) SELECT %s, id, %s FROM ecoassist.solutions WHERE id = %s
@@ -94,6 +101,9 @@ class PostgresRows:
 
     def vectors(self, embedder: str) -> list[tuple[int, bytes]]:
         return [(id, bytes(vector)) for id, vector in self._select(_VECTORS, plain(embedder))]
+
+    def lacking(self, embedder: str, limit: int) -> list[Entry]:
+        return [*_entries(self._select(_LACKING, plain(embedder), limit))]
 
     def put_vector(self, id: int, embedder: str, vector: bytes) -> None:
         self._change(_PUT_VECTOR, plain(embedder), vector, id)
