@@ -15,7 +15,7 @@ from typing import Protocol
 
 from ecoassist import vectors
 from ecoassist.entries import Entry, Match, Meaning, Solution, State
-from ecoassist.similarity import GATE, same
+from ecoassist.similarity import GATE, LONGEST, masked, same
 from ecoassist.types import Spending
 
 from . import lifecycle, ranking
@@ -24,6 +24,8 @@ CANDIDATES = 20
 """Solutions that share words with a question and are compared with it."""
 MOST_WORDS = 64
 """Of a question; the rest of a longer one is not looked up."""
+
+_WORD = re.compile(r"\w+")
 
 
 class Rows(Protocol):
@@ -168,8 +170,15 @@ class ShelfStore:
 
 
 def words(query: str) -> list[str]:
-    """The question's distinct words, without anything that a database could take for syntax."""
-    return list(dict.fromkeys(re.findall(r"\w+", query.replace("\x00", " ").lower())))[:MOST_WORDS]
+    """What the question is about: its distinct words, without anything that a database could take for syntax.
+
+    Its names and numbers are no part of it, unless there is nothing else: in a large store they are the rarest words,
+    and would find other questions about the same place. Measured on the 300 queries of EcoAssistant: the nearest shares
+    an API endpoint for 83 % of them by the six rarest words without names, for 79 % with them.
+    """
+    plain = query[:LONGEST].replace("\x00", " ")
+    told = [word for word in _WORD.findall(masked(plain)) if word not in ("0", "X")]
+    return list(dict.fromkeys(word.lower() for word in told or _WORD.findall(plain)))[:MOST_WORDS]
 
 
 def _equal(a: Solution, b: Solution) -> bool:

@@ -98,6 +98,58 @@ _SOLUTIONS: tuple[tuple[str, ...], ...] = (
         """,
     ),
     (
+        # of what was settled before: no answer, no rivals, and never a word of their own without a model
+        """
+        UPDATE solutions SET solution = json_set(solution, '$.answer', json('{"text": ""}')) WHERE state != 'pending'
+        """,
+        """
+        UPDATE solutions SET solution = json_set(solution, '$.ran', created) WHERE solution ->> '$.ran' IS NULL
+        """,
+        """
+        UPDATE solutions SET solution = json_set(solution, '$.tells', json('false'))
+            WHERE solution ->> '$.tells' IS NULL
+        """,
+        "UPDATE solutions SET verified = created WHERE state = 'verified' AND verified = ''",
+        """
+        UPDATE solutions SET state = 'retired', note = 'it lost ' || losses || ' questions and won ' || wins
+            WHERE state = 'verified' AND losses >= wins + 3
+        """,
+        """
+        UPDATE solutions SET state = 'retired', note = 'a later program for the same question took its place'
+            WHERE state = 'verified' AND EXISTS (
+                SELECT 1 FROM solutions AS later
+                WHERE later.same = solutions.same AND later.state = 'verified' AND later.id > solutions.id
+            )
+        """,
+        # only what is served is looked up by its words
+        "DROP TRIGGER solutions_in",
+        "DROP TRIGGER solutions_out",
+        "DROP TABLE words",
+        "CREATE VIEW served AS SELECT id, query FROM solutions WHERE state IN ('verified', 'broken')",
+        "CREATE VIRTUAL TABLE words USING fts5 (query, content='served', content_rowid='id', tokenize='porter')",
+        "INSERT INTO words (words) VALUES ('rebuild')",
+        """
+        CREATE TRIGGER solutions_in AFTER INSERT ON solutions WHEN new.state IN ('verified', 'broken') BEGIN
+            INSERT INTO words (rowid, query) VALUES (new.id, new.query);
+        END
+        """,
+        """
+        CREATE TRIGGER solutions_out AFTER DELETE ON solutions WHEN old.state IN ('verified', 'broken') BEGIN
+            INSERT INTO words (words, rowid, query) VALUES ('delete', old.id, old.query);
+        END
+        """,
+        """
+        CREATE TRIGGER solutions_on AFTER UPDATE OF state ON solutions
+        WHEN new.state IN ('verified', 'broken') AND old.state NOT IN ('verified', 'broken') BEGIN
+            INSERT INTO words (rowid, query) VALUES (new.id, new.query);
+        END
+        """,
+        """
+        CREATE TRIGGER solutions_off AFTER UPDATE OF state ON solutions
+        WHEN old.state IN ('verified', 'broken') AND new.state NOT IN ('verified', 'broken') BEGIN
+            INSERT INTO words (words, rowid, query) VALUES ('delete', old.id, old.query);
+        END
+        """,
         """
         CREATE TABLE vectors (
             embedder TEXT NOT NULL,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 
 from ecoassist.entries import Entry, State
@@ -17,15 +18,19 @@ from .migrations import SOLUTIONS
 from .rows import COLUMNS, plain
 
 LARGE = 3000
-"""Above so many entries only the RARE rarest words of a question are looked up: 34 ms for 221 at 100,000 entries."""
+"""Above so many entries only the rarest words of a question are looked up."""
 RARE = 6
+"""Of them at most."""
+ROWS = 10_000
+"""That the rarest words may occur in, all in all: a hundred cost about a tenth of a millisecond. The rarest one may
+occur in more."""
 
 _NAMES = ", ".join(f"solutions.{name}" for name in COLUMNS)
 _SHARING = f"""
     SELECT {_NAMES} FROM words JOIN solutions ON solutions.id = words.rowid
-    WHERE words MATCH ? AND solutions.state IN ('verified', 'broken')
-    ORDER BY words.rank LIMIT ?
+    WHERE words MATCH ? ORDER BY words.rank LIMIT ?
 """
+_OCCURS = f"SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT {ROWS})"
 _OF = "WHERE same = ? AND state IN ('verified', 'broken') ORDER BY id DESC"
 _VECTORS = """
     SELECT vectors.id, vectors.vector FROM vectors JOIN solutions ON solutions.id = vectors.id
@@ -113,11 +118,13 @@ class SqliteRows:
 
     def _rarest(self, words: list[str]) -> list[str]:
         """In a large store only the rarest of the words that occur at all."""
-        if self._connection.execute("SELECT count(*) FROM solutions").fetchone()[0] <= self._large:
+        if (self._connection.execute("SELECT max(id) FROM solutions").fetchone()[0] or 0) <= self._large:
             return words
-        count = "SELECT count(*) FROM words WHERE words MATCH ?"
-        ranked = sorted((self._connection.execute(count, (word,)).fetchone()[0], word) for word in words)
-        return [word for number, word in ranked if number][:RARE]
+        counts = sorted((self._connection.execute(_OCCURS, (word,)).fetchone()[0], word) for word in words)
+        rare = [(number, word) for number, word in counts if number][:RARE]
+        totals = accumulate(number for number, _ in rare)
+        cheap = [word for (_, word), total in zip(rare, totals, strict=True) if total <= ROWS]
+        return cheap or [word for _, word in rare[:1]]
 
     def _select(self, condition: str, *values: str | int) -> list[Entry]:
         return self._entries(self._connection.execute(f"SELECT {_NAMES} FROM solutions {condition}", values))

@@ -216,8 +216,8 @@ def test_quotes_and_operators_do_not_keep_a_question_from_being_found(
 
 def test_a_large_store_is_searched_by_the_rarest_words_it_holds(path: Path, solution: MakeSolution) -> None:
     with closing(SqliteStore(path, gate=0.0)) as store:
-        wanted = verified(store, solution("How many ferries cross the windy fjord near Stavanger harbour today?"))
-        text = "How many ferries cross the windy fjord near Stavanger, Alta, Lom, Voss, Moss and Ski harbour today?"
+        wanted = verified(store, solution("How many slow ferries cross the windy fjord near Stavanger harbour today?"))
+        text = "How many slow ferries cross the windy fjord near Stavanger, Alta, Lom, Voss and Moss harbour today?"
         with closing(sqlite3.connect(path)) as connection:
             made = connection.execute("SELECT solution FROM solutions").fetchone()[0]
             rows = [(f"q{n}", f"How many people live near the town {n} today?", made) for n in range(LARGE)]
