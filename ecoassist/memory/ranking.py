@@ -17,10 +17,10 @@ def ranked(
 
     `meant`: by the ids of entries, how alike their vectors are to that of `query`; their similarity is that of words
     and vectors, and has to reach `gate_meant`. The rank is the similarity, less by what the record says; of equals the
-    very question comes first, then the newest.
+    very question comes first, then what was found here, then the newest.
     """
     asked, key = features(query), same(query)
-    found: list[tuple[float, bool, int, Match]] = []
+    found: list[tuple[float, bool, bool, int, Match]] = []
     for entry in entries:
         identical = same(entry.solution.query) == key
         score = 1.0 if identical else cosine(asked, features(entry.solution.query))
@@ -28,6 +28,7 @@ def ranked(
         if meant and entry.id in meant and not identical:
             score, needed = blended(score, meant[entry.id]), gate_meant
         if score >= needed:
-            found.append((round(score * standing(entry), 6), identical, entry.id, Match(entry, score)))
-    found.sort(key=lambda one: one[:3], reverse=True)
+            rank = round(score * standing(entry), 6)
+            found.append((rank, identical, not entry.foreign, entry.id, Match(entry, score)))
+    found.sort(key=lambda one: one[:4], reverse=True)
     return tuple(match for *_, match in found)

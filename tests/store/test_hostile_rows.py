@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -19,9 +20,13 @@ from ecoassist.events import Notice
 from ecoassist.memory import Limits
 from ecoassist.play import play
 from ecoassist.store import rows
+from ecoassist.store.postgres.store import PostgresStore
+from ecoassist.store.rows import COLUMNS as NAMES
+from ecoassist.store.rows import LARGEST
 from ecoassist.store.sqlite import SqliteStore
 from ecoassist.testing import Recorder
 from ecoassist.types import Answer, Task
+from ecoassist.vectors import cosines, packed
 
 QUERY = "How much rain fell in Oslo?"
 MADE = Solution(QUERY, "print(1)", Answer("1", 1), "cheap", usd=0.01, tokens=9)
@@ -64,6 +69,7 @@ COLUMNS: dict[str, tuple[str, object]] = {
     "bytes as a time": ("created", b"\xff\xfe"),
     "bytes as a note": ("note", b"\xff"),
 }
+ROW = ["same", "query", *NAMES[1:]]
 
 
 def stored(path: Path, solution: str, column: str = "wins", value: object = 0) -> None:
@@ -104,6 +110,45 @@ def test_a_solution_that_is_no_json_is_not_read(text: str, tmp_path: Path) -> No
 def test_a_record_that_counts_nothing_is_not_read(what: str, tmp_path: Path) -> None:
     stored(tmp_path / "s.db", json.dumps(asdict(MADE)), *COLUMNS[what])
     refused(tmp_path / "s.db")
+
+
+@pytest.mark.postgres
+def test_a_teams_rows_that_are_none_are_passed_over(team_url: str) -> None:
+    """One member could otherwise take the memory from all, or have its rows taken for somebody's own."""
+    import psycopg
+
+    texts = [json.dumps(change(asdict(MADE))) for change in SOLUTIONS.values()]
+    texts += [json.dumps(asdict(MADE) | {"program": "#" * LARGEST}), "{", "[" * 100_000]
+    numbers: list[dict[str, Any]] = [
+        {"wins": -1},
+        {"losses": 2**60},
+        {"usd": 1e308},
+        {"usd": float("nan")},
+        {"id": -3},
+        {"id": 0},
+    ]
+    with closing(PostgresStore(lambda: team_url)) as store, psycopg.connect(team_url, autocommit=True) as raw:
+        good = store.keep(MADE)
+        store.settle(good, True)
+        row = dict(
+            zip(ROW, raw.execute(f"SELECT {', '.join(ROW)} FROM ecoassist.solutions").fetchall()[0], strict=True)
+        )
+        for change in [*({"solution": text} for text in texts), *numbers]:
+            new = row | change
+            names, marks = ", ".join(new), ", ".join(["%s"] * len(new))
+            insert = f"INSERT INTO ecoassist.solutions ({names}) OVERRIDING SYSTEM VALUE VALUES ({marks})"
+            raw.execute(insert.encode(), [*new.values()])
+        assert [match.id for match in store.similar(QUERY)] == [good]
+        assert [entry.id for entry in store.entries()] == [good]
+        assert [store.get(id) for id in (-3, 0)] == [None, None]
+
+
+@pytest.mark.parametrize("numbers", [[float("inf"), float("-inf"), 0.0], [float("nan")] * 3, [1e308] * 3, [1.0]])
+def test_a_vector_that_has_no_direction_is_like_none(numbers: Sequence[float]) -> None:
+    asked = packed([1.0, 1.0, 1.0])
+    halves = [max(-65504.0, min(65504.0, number)) if abs(number) < float("inf") else number for number in numbers]
+    (cosine,) = cosines(asked, [struct.pack(f"<{len(halves)}e", *halves)])
+    assert 0.0 <= cosine <= 1.0
 
 
 def test_what_the_store_writes_is_sound_with_every_field_filled() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ecoassist.entries import Entry, State
 from ecoassist.store import rows
-from ecoassist.store.rows import COLUMNS, plain
+from ecoassist.store.rows import COLUMNS, LARGEST, plain
 
 from .connection import Link
 
@@ -21,7 +21,7 @@ VECTORS = 5000
 """That come over the network for a question, those of the newest entries: about 4 MB."""
 
 _NAMES = ", ".join(f"solutions.{name}" for name in COLUMNS)
-_SERVED = "solutions.state IN ('verified', 'broken')"
+_SERVED = f"solutions.state IN ('verified', 'broken') AND octet_length(solutions.solution) <= {LARGEST}"
 _OF = f"SELECT {_NAMES} FROM ecoassist.solutions WHERE same = %s AND {_SERVED} ORDER BY id DESC"
 _SHARING = f"""
     WITH asked AS (
