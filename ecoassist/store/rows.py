@@ -18,8 +18,6 @@ COLUMNS = (
     *("uses", "usd", "tokens", "replays", "note"),
 )
 """What `entry` reads, in order. A table has `same` and `query` as well, to find entries by."""
-LARGEST = 8 << 20
-"""Characters of a solution as JSON. What is larger was not made by answering a question."""
 
 
 def columns(entry: Entry) -> dict[str, Any]:
@@ -39,7 +37,7 @@ def entry(row: Sequence[Any]) -> Entry:
         made = Entry(id, _solution(json.loads(text)), *rest)
     except (TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"row {id} cannot be read") from error
-    if not sound(made) or made.id < 1 or len(text) > LARGEST:
+    if not sound(made) or made.id < 1:
         raise ValueError(f"row {id} holds what no entry holds")
     return made
 

@@ -20,9 +20,9 @@ from ecoassist.events import Notice
 from ecoassist.memory import Limits
 from ecoassist.play import play
 from ecoassist.store import rows
+from ecoassist.store.postgres.rows import LARGEST
 from ecoassist.store.postgres.store import PostgresStore
 from ecoassist.store.rows import COLUMNS as NAMES
-from ecoassist.store.rows import LARGEST
 from ecoassist.store.sqlite import SqliteStore
 from ecoassist.testing import Recorder
 from ecoassist.types import Answer, Task

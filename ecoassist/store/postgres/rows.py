@@ -8,7 +8,7 @@ from typing import Any
 
 from ecoassist.entries import Entry, State
 from ecoassist.store import rows
-from ecoassist.store.rows import COLUMNS, LARGEST, plain
+from ecoassist.store.rows import COLUMNS, plain
 
 from .connection import Link
 
@@ -19,6 +19,8 @@ MANY = 2000
 """Entries with a word that are counted: one in more is a common word, however many there are."""
 VECTORS = 5000
 """That come over the network for a question, those of the newest entries: about 4 MB."""
+LARGEST = 8 << 20
+"""Bytes of a solution as JSON. What is larger was not made by answering a question."""
 
 _NAMES = ", ".join(f"solutions.{name}" for name in COLUMNS)
 _SERVED = f"solutions.state IN ('verified', 'broken') AND octet_length(solutions.solution) <= {LARGEST}"
@@ -118,7 +120,8 @@ class PostgresRows:
 def _entries(found: Iterable[tuple[Any, ...]]) -> Iterator[Entry]:
     for row in found:
         with suppress(ValueError):
-            yield rows.entry(row)
+            if len(row[1]) <= LARGEST:
+                yield rows.entry(row)
 
 
 def _storable(id: int) -> bool:
