@@ -66,6 +66,8 @@ class Place:
     key_name: str
     redactor: Redactor
     """Knows the key in its other forms: half a key, cut short, is not found later."""
+    serves: str = "chat"
+    """What it was asked for."""
 
     @property
     def where(self) -> str:
@@ -93,7 +95,9 @@ class Place:
             remedy = "name a model that the endpoint serves: ecoassist doctor lists them"
             return ProviderError(f"{where} does not know this model", remedy)
         if status < 400 or status == 404:
-            return ProviderError(f"{where} has no chat there (HTTP {status})", "check base_url; most end in /v1")
+            return ProviderError(
+                f"{where} has no {self.serves} there (HTTP {status})", "check base_url; most end in /v1"
+            )
         if is_too_long(status, body):
             remedy = "ask with less text or smaller files, or use a model with a longer context"
             return ProviderError(f"{where} says that the conversation is too long for it", remedy)

@@ -51,13 +51,15 @@ class Timeouts:
     """For a whole reply."""
 
 
-class OpenAIModel:
-    """A model of an OpenAI-compatible endpoint.
+class OpenAIEndpoint:
+    """What is asked of a model at an OpenAI-compatible endpoint, whatever the model is for.
 
     key: the bearer key itself; it is in no message and no repr. key_name: the variable it came from, for remedies.
-    organization, project: OpenAI's; empty: none is sent. quirks: may be shared between models.
-    most: bytes of an answer.
+    organization, project: OpenAI's; empty: none is sent. most: bytes of an answer.
     """
+
+    SERVES, GIVES = "chat", "a chat completion"
+    """What the endpoint is asked for and what it should give, in the words of errors."""
 
     def __init__(
         self,
@@ -69,14 +71,12 @@ class OpenAIModel:
         organization: str = "",
         project: str = "",
         timeouts: Timeouts | None = None,
-        quirks: Quirks | None = None,
         clock: Callable[[], float] = time.monotonic,
         most: int = MOST,
     ) -> None:
         self.name, self.base_url, self.key_name = name, base_url.rstrip("/"), key_name
-        self.timeouts, self.quirks, self.clock = timeouts or Timeouts(), quirks or Quirks(), clock
+        self.timeouts, self.clock = timeouts or Timeouts(), clock
         self.most = most
-        self.schema: Mapping[str, Any] | None = None
         self._key = key = key or "none"  # an empty one is not a valid header
         self._redactor = Redactor([(key_name or "key", key)])  # here as well: half a key, cut short, is not found later
         self._headers = {
@@ -104,6 +104,42 @@ class OpenAIModel:
                 },
             ),
         )
+
+    # ── what went wrong ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _place(self) -> Place:
+        return Place(self.name, self.base_url, self._key, self.key_name, self._redactor, self.SERVES)
+
+    def _translate(self, error: Exception, line: Line) -> ProviderError:
+        place = self._place
+        if isinstance(error, openai.APIStatusError):
+            return place.status(error.status_code, error.body, error.response.headers)
+        if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
+            if line.sent:
+                return place.broken(f"sent nothing for {self.timeouts.read:g} s", billed=True)
+            return place.broken(f"could not be reached within {self.timeouts.connect:g} s", billed=False)
+        if isinstance(error, openai.APIConnectionError | httpx2.TransportError):
+            what = "broke the connection" if line.sent else "could not be reached"
+        elif isinstance(error, openai.APIError):
+            what = f"reported an error: {place.said(error.body or error.message)}"
+        else:
+            what = f"sent something that is not {self.GIVES}"
+        return place.broken(what, billed=line.sent)
+
+    def _late(self, line: Line) -> ProviderError:
+        message = f"{self._place.where} was not done after {self.timeouts.total:g} s"
+        return ProviderError(message, "use a faster model for this", billed=line.sent)
+
+
+class OpenAIModel(OpenAIEndpoint):
+    """A model of an OpenAI-compatible endpoint. quirks: may be shared between models."""
+
+    def __init__(self, name: str, base_url: str, key: str, *, quirks: Quirks | None = None, **more: Any) -> None:
+        """`more`: as for OpenAIEndpoint."""
+        super().__init__(name, base_url, key, **more)
+        self.quirks = quirks or Quirks()
+        self.schema: Mapping[str, Any] | None = None
 
     def named(self, name: str) -> OpenAIModel:
         """Another model of the same endpoint, over the same client."""
@@ -200,32 +236,6 @@ class OpenAIModel:
         elif self.schema is not None and "json_object" not in refused:
             parameters["response_format"] = {"type": "json_object"}
         return parameters
-
-    # ── what went wrong ─────────────────────────────────────────────────────────────────────────────────────────────
-
-    @property
-    def _place(self) -> Place:
-        return Place(self.name, self.base_url, self._key, self.key_name, self._redactor)
-
-    def _translate(self, error: Exception, line: Line) -> ProviderError:
-        place = self._place
-        if isinstance(error, openai.APIStatusError):
-            return place.status(error.status_code, error.body, error.response.headers)
-        if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
-            if line.sent:
-                return place.broken(f"sent nothing for {self.timeouts.read:g} s", billed=True)
-            return place.broken(f"could not be reached within {self.timeouts.connect:g} s", billed=False)
-        if isinstance(error, openai.APIConnectionError | httpx2.TransportError):
-            what = "broke the connection" if line.sent else "could not be reached"
-        elif isinstance(error, openai.APIError):
-            what = f"reported an error: {place.said(error.body or error.message)}"
-        else:
-            what = "sent something that is not a chat completion"
-        return place.broken(what, billed=line.sent)
-
-    def _late(self, line: Line) -> ProviderError:
-        message = f"{self._place.where} was not done after {self.timeouts.total:g} s"
-        return ProviderError(message, "use a faster model for this tier", billed=line.sent)
 
     def _boundless(self) -> ProviderError:
         message = f"{self._place.where} takes no limit for a reply and cannot stream: what one costs has no bound"
