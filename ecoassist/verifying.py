@@ -61,8 +61,10 @@ def tried(entries: Sequence[Entry], prove: Prove, stop: Stop, at_once: int = AT_
             for thread in threads:
                 thread.start()
             yield from _arriving(threads, done)
-    finally:
+    except BaseException:  # whoever reads the results had enough, or one of them raised
         stop.request()
+        raise
+    finally:
         until = time.monotonic() + LEAVE
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))

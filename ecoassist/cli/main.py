@@ -17,7 +17,7 @@ import typer
 
 from ecoassist import __version__
 
-from . import api, ask, chat, demo, doctor, kernel, runs, sandbox, solutions, usage, why
+from . import api, ask, chat, demo, doctor, kernel, runs, sandbox, sharing, solutions, usage, verify, why
 from .common import TERMINATED, redacted
 
 app = typer.Typer(
@@ -37,6 +37,9 @@ app.command()(why.why)
 app.add_typer(api.app, name="api")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(solutions.app, name="solutions")
+solutions.app.command()(verify.verify)
+solutions.app.command("export")(sharing.export)
+solutions.app.command("import")(sharing.import_)
 app.add_typer(runs.app, name="runs")
 app.add_typer(kernel.app, name="kernel")
 

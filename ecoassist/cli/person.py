@@ -34,11 +34,11 @@ def at_terminal(files: Sequence[Attachment] = (), typed: TextIO | None = None, s
         keys, out = typed or sys.stdin, said or sys.stderr
         if question.kind == "host":
             out.write(redacted(about_host(question.text, names)))
-            return _choice("open it? [o]nce, for this [s]ession, [a]lways, [N]o: ", SPANS, keys, out)
+            return choice("open it? [o]nce, for this [s]ession, [a]lways, [N]o: ", SPANS, keys, out)
         if question.kind == "key":
             out.write(redacted(about_key(question.text)))
-            return _choice("is it in order now, so that code may try again? [y]es, [N]o: ", IN_ORDER, keys, out)
-        return _choice("right? [Enter = yes, n = no, e = ask a stronger model] ", VERDICTS, keys, out)
+            return choice("is it in order now, so that code may try again? [y]es, [N]o: ", IN_ORDER, keys, out)
+        return choice("right? [Enter = yes, n = no, e = ask a stronger model] ", VERDICTS, keys, out)
 
     return answer
 
@@ -74,7 +74,7 @@ LONGEST = 253
 """Characters of a host that are shown: more than a host name can have."""
 
 
-def _choice(prompt: str, keys: Mapping[str, str], typed: TextIO, said: TextIO) -> str | None:
+def choice(prompt: str, keys: Mapping[str, str], typed: TextIO, said: TextIO) -> str | None:
     """Asks until the line is one of `keys`. None: the input has ended."""
     while True:
         said.write(prompt)

@@ -37,7 +37,7 @@ def build(
     """Build the image now, unless it is there. The first question would do it otherwise."""
     from ecoassist.kernel.image.image import ensure
 
-    with reporting(), _engine(config, flavour, base_image) as (engine, settings), _telling() as notice:
+    with reporting(), _engine(config, flavour, base_image) as (engine, settings), telling() as notice:
         typer.echo(ensure(engine, settings, notice, rebuild=rebuild))
 
 
@@ -74,12 +74,12 @@ def clean(
         kept = set() if all else _current(engine, settings)
         old = [image for image in images(engine) if image.tag not in kept]
         for image in (image for image in old if image.used):
-            _say(f"{image.name} stays: a container needs it")
-        gone, freed = remove(engine, [image for image in old if not image.used], _say)
+            say(f"{image.name} stays: a container needs it")
+        gone, freed = remove(engine, [image for image in old if not image.used], say)
         counts = _count(reaped.containers, "container"), _count(reaped.folders, "folder"), _count(gone, "image")
-        _say(f"removed {counts[0]}, {counts[1]} and {counts[2]}: {size_of(freed + reaped.bytes)} freed")
+        say(f"removed {counts[0]}, {counts[1]} and {counts[2]}: {size_of(freed + reaped.bytes)} freed")
         if reaped.left:
-            _say(f"in use or made elsewhere, and not touched: {reaped.left}")
+            say(f"in use or made elsewhere, and not touched: {reaped.left}")
 
 
 @app.command()
@@ -99,7 +99,7 @@ def shell(
         settings = load_config(config, flavour=flavour, base_image=base_image)
         terminal = is_terminal()
         attached = attachments(file or [], None)
-        with _telling() as notice:
+        with telling() as notice:
             opened = Sandboxes(settings, notice, attached).shell(terminal=terminal)
         try:
             join(opened, terminal=terminal)
@@ -134,10 +134,10 @@ def _current(engine: Engine, settings: BoxSettings) -> set[str]:
 
 
 @contextmanager
-def _telling() -> Iterator[Callable[[str], None]]:
+def telling() -> Iterator[Callable[[str], None]]:
     """How a build goes on: in a terminal one line that changes, elsewhere lines."""
     if not sys.stderr.isatty():
-        yield _say
+        yield say
         return
     from rich.console import Console
     from rich.text import Text
@@ -157,7 +157,7 @@ def _telling() -> Iterator[Callable[[str], None]]:
         yield notice
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     from ecoassist.render.plain import one_line
 
     typer.echo(one_line(redacted(text)), err=True)

@@ -1,0 +1,266 @@
+"""`ecoassist solutions export` and `import`: packs of solutions, given to others and taken from them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from ecoassist.errors import UsageFault
+
+from .common import ConfigOption, load_config, reporting, stdin_bytes
+from .person import is_there
+from .trying import JOBS, JobsOption, Trial, chosen, line, memory
+
+if TYPE_CHECKING:
+    from ecoassist.borders import CleanStore
+    from ecoassist.config import Config
+    from ecoassist.entries import Entry, Proof, Solution
+    from ecoassist.events import Stream
+    from ecoassist.sandboxes import Sandboxes
+    from ecoassist.verifying import Tried
+
+STANDARD = "-"
+"""In place of a file: stdin or stdout."""
+CHOICES = {"y": "yes", "yes": "yes", "": "no", "n": "no", "no": "no", "a": "all", "all": "all", "q": "none"}
+
+
+# ── giving ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def export(
+    file: Annotated[str, typer.Argument(metavar="[FILE]", help="A new file. [default: stdout]")] = STANDARD,
+    ids: Annotated[
+        list[int] | None,
+        typer.Argument(metavar="[N]...", help="Their numbers. [default: all that are verified]"),
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Write verified solutions as a pack that others can import: one JSON object on a line.
+
+    It holds questions and programs, without answers, keys or the content of files. Read it before you pass it on.
+    """
+    from ecoassist import packs
+
+    with reporting():
+        if file.isascii() and file.isdigit():
+            raise UsageFault(f"{file} is a number, where the file comes first", f"write: export - {file}, for stdout")
+        with memory(load_config(config)) as (store, _):
+            entries = _verified(store, ids)
+        fit = []
+        for entry in entries:
+            if why := packs.unfit(entry.solution):
+                typer.echo(f"solution #{entry.id} is left out: {why}", err=True)
+            else:
+                fit.append(entry.solution)
+        if not fit:
+            raise UsageFault("there is nothing to export", "see: ecoassist solutions list")
+        with _written(file) as out:
+            out.writelines(packs.lines(fit))
+        where = "" if file == STANDARD else f" to {file}"
+        typer.echo(f"wrote {_count(len(fit))}{where}: read what stands in it before you pass it on", err=True)
+
+
+def _verified(store: CleanStore, ids: Sequence[int] | None) -> list[Entry]:
+    """Raises UsageFault for one that is not."""
+    if not ids:
+        return [entry for entry in store.entries("verified") if entry.id > 0]
+    found = chosen(store, ids)
+    for entry in found:
+        if entry.state != "verified":
+            raise UsageFault(
+                f"solution #{entry.id} is {entry.state}: only what works is shared",
+                f"try it out: ecoassist solutions verify {entry.id}",
+            )
+    return found
+
+
+@contextmanager
+def _written(file: str) -> Iterator[TextIO]:
+    """Raises UsageFault where nothing can be written, or something is there."""
+    if file == STANDARD:
+        yield sys.stdout
+        return
+    try:
+        with open(file, "x", encoding="utf-8", newline="\n") as out:
+            yield out
+    except FileExistsError:
+        raise UsageFault(f"{file} is there already", "name a new file") from None
+    except OSError as error:
+        raise UsageFault(f"cannot write {file}: {error.strerror}", "name a new file in a folder of yours") from error
+
+
+# ── taking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def import_(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A pack; - is stdin.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Take all of it without being asked.")] = False,
+    jobs: JobsOption = JOBS,
+    config: ConfigOption = None,
+) -> None:
+    """Take solutions from a pack: each is shown, asked about, and tried in a sandbox that has none of your keys.
+
+    What works there is used from then on. What needs a key stays a candidate until you try it yourself, with
+    `ecoassist solutions verify N`.
+
+    Exit codes: 0 all that was taken works or waits, 1 some of it does not work, 2 no pack, 3 environment.
+    """
+    from ecoassist import packs
+
+    with reporting():
+        settings = load_config(config)
+        with _opened(file) as pack, memory(settings) as (store, redactor):
+            found = redactor.value(packs.read(pack, _name(file)))
+            known, new = _split(found, store)
+            for why in known:
+                typer.echo(why, err=True)
+            trial = Trial(settings)
+            taken = _taken(new, trial.boxes, yes=yes, unattended=file == STANDARD or not is_there())
+            entries = [_kept(store, _adapted(one, settings, _name(file))) for one in taken]
+            failed = _tried(entries, trial, store, jobs)
+        if trial.interrupted:
+            raise typer.Exit(130)
+        if failed:
+            raise typer.Exit(1)
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[IO[bytes]]:
+    if file == STANDARD:
+        stdin = stdin_bytes()
+        if stdin is None:
+            raise UsageFault("there is no standard input", "name a file")
+        yield stdin
+        return
+    try:
+        with open(file, "rb") as pack:
+            yield pack
+    except OSError as error:
+        raise UsageFault(f"cannot read {file}: {error.strerror}", "name a file that export wrote") from error
+
+
+def _name(file: str) -> str:
+    """Of the pack, as its solutions tell where they are from."""
+    from ecoassist.render.plain import one_line
+
+    return "standard input" if file == STANDARD else one_line(Path(file).name)
+
+
+def _split(found: Sequence[Solution], store: CleanStore) -> tuple[list[str], list[Solution]]:
+    """What is said of those that are of no use here, and the others: a pack never takes the place of what is there."""
+    from ecoassist.entries import SERVED
+    from ecoassist.similarity import same
+
+    there: dict[str, str] = {}
+    for entry in store.entries():
+        if entry.state in (*SERVED, "pending"):
+            there.setdefault(same(entry.solution.query), f"solution #{entry.id}")
+    said, new = [], []
+    for number, solution in enumerate(found, 1):
+        key = same(solution.query)
+        if key in there:
+            said.append(f"{number} of {len(found)} is left out: {there[key]} is for the same question")
+        else:
+            there[key] = "an earlier one of this pack"
+            new.append(solution)
+    return said, new
+
+
+def _taken(new: Sequence[Solution], boxes: Sandboxes, *, yes: bool, unattended: bool) -> list[Solution]:
+    """Those that the person takes, after all of each was shown. Raises UsageFault where nobody can be asked."""
+    taken, answer = [], "all" if yes else ""
+    for number, solution in enumerate(new, 1):
+        typer.echo(_shown(solution, f"{number} of {len(new)}", boxes), err=True)
+        if unattended and not yes:
+            continue
+        if answer != "all":
+            answer = _asked()
+        if answer == "none":
+            break
+        if answer != "no":
+            taken.append(solution)
+    if new and unattended and not yes:
+        raise UsageFault("nobody is there to be asked whether to take them", "read them, then: import FILE --yes")
+    return taken
+
+
+def _asked() -> str:
+    from .person import choice
+
+    return choice("take it? [y]es, [N]o, [a]ll that follow, [q]uit: ", CHOICES, sys.stdin, sys.stderr) or "none"
+
+
+def _shown(solution: Solution, number: str, boxes: Sandboxes) -> str:
+    """All that will be kept of it, in full. It was read as plain text."""
+    from ecoassist.render.plain import one_line, plain
+
+    closed = boxes.closed(solution.hosts, keyless=True)
+    hosts = [f"{host} (closed here)" if host in closed else host for host in solution.hosts]
+    files = [f"{file.name} ({', '.join(file.columns)})" if file.columns else file.name for file in solution.files]
+    facts = {"hosts": hosts, "APIs": solution.apis, "files": files, "packages": solution.packages}
+    head = f"── {number}: {one_line(solution.query)}"
+    lines = [f"   {name}: {one_line(', '.join(values)) or 'none'}" for name, values in facts.items()]
+    return "\n".join([head, *lines, *(f"   │ {text}" for text in plain(solution.program).split("\n")), ""])
+
+
+def _adapted(solution: Solution, config: Config, origin: str) -> Solution:
+    """As it is kept here: marked, under our own names of its APIs, with what is derived from its program."""
+    from ecoassist import catalogue, templates
+    from ecoassist.reach import host_of
+
+    own = {host: name for name, api in config.apis.items() for host in (host_of(api), *api.hosts)}
+    names = (own.get(host) or catalogue.hosts().get(host, "") for host in solution.hosts)
+    apis = tuple(dict.fromkeys(filter(None, names))) or solution.apis
+    parameters = templates.parameters(solution.query, solution.program)
+    return replace(solution, origin=origin, apis=apis, parameters=parameters)
+
+
+def _kept(store: CleanStore, solution: Solution) -> Entry:
+    entry = store.get(store.keep(solution))
+    assert entry is not None
+    return entry
+
+
+# ── trying what was taken ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _tried(entries: Sequence[Entry], trial: Trial, store: CleanStore, jobs: int) -> int:
+    """How many do not work."""
+    from ecoassist.memory.taking import need, waits
+
+    ready, failed = [], 0
+    for entry in entries:
+        closed = trial.boxes.closed(entry.solution.hosts, keyless=True)
+        if why := need(entry.solution, closed):
+            typer.echo(line(entry, "waits", f"{why}; then: ecoassist solutions verify {entry.id}"))
+        else:
+            ready.append(entry)
+
+    def each(result: Tried) -> str:
+        nonlocal failed
+        entry, proof = result.entry, result.proof
+        if why := waits(proof, result.accesses):
+            return line(entry, "waits", f"{why}; then: ecoassist solutions verify {entry.id}")
+        store.settle(entry.id, bool(proof.green), proof.program, proof.why)
+        failed += not proof.green
+        return line(entry, "works" if proof.green else "failed", proof.why)
+
+    trial.run(ready, partial(_prove, trial.boxes), each, jobs)
+    return failed
+
+
+def _prove(boxes: Sandboxes, entry: Entry) -> Stream[Proof]:
+    from ecoassist.proving import prove
+
+    return prove(entry.solution, partial(boxes.start_keyless, entry.solution.hosts))
+
+
+def _count(number: int) -> str:
+    return f"{number} solution" if number == 1 else f"{number} solutions"
