@@ -28,7 +28,7 @@ from .events import (
     rest,
 )
 from .faults import Guard
-from .memory import Limits, Setting
+from .memory import Limits, Meanings, Setting
 from .parsing import parse
 from .ports import Judge, Kernel, Model, Store
 from .types import (
@@ -91,6 +91,8 @@ class Engine:
     """Whether most of the money is spent."""
     limits: Limits = field(default_factory=Limits)
     """What is taken from the store."""
+    meanings: Meanings | None = None
+    """Asks an embedder what questions mean; None: solutions are found by words alone."""
     replayer: Callable[[Replay], Tier] | None = None
     """Makes the tier of a stored program, which comes before all others; None: none is run."""
     setting: Setting = field(default_factory=Setting)
@@ -110,13 +112,14 @@ class Engine:
 
         Raises EnvironmentFault when something around the question is broken: no sandbox, no answering model.
         """
-        began, self._deaths = self.clock(), 0
+        began, self._deaths, stopped = self.clock(), 0, False
         yield Started(task.query, run, why)
         if why != HOLD_OUT:
-            task = yield from memory.recall(self.store, task, self.limits)
+            recalled = yield from rest(memory.recall(self.store, task, self.limits, self.meanings), None)
+            task, stopped = recalled or task, recalled is None
         yield Recalled(task.examples)
         attempts: list[Attempt] = []
-        verdict = UNJUDGED if (yield from rest(self._wait(), False)) else INTERRUPTED
+        verdict = UNJUDGED if not stopped and (yield from rest(self._wait(), False)) else INTERRUPTED
         tiers = self.tiers if tiers is None else tiers
         if task.replay and self.replayer and why != CHOSEN:
             tiers = [self.replayer(task.replay), *tiers]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -14,6 +14,7 @@ from .memory import shelving
 from .memory.shelving import ShelfStore
 from .similarity import same
 from .types import Answer, Attempt, Call, CellResult, Message, Outcome, Reply, Run, Task, Verdict
+from .vectors import packed
 
 
 class Exhausted(AssertionError):
@@ -98,6 +99,28 @@ class ScriptedKernel:
     def _check(self) -> None:
         if self.closed:
             raise NoSandbox("the kernel is closed", "start another one")
+
+
+class ScriptedEmbedder:
+    """Gives the vectors of its script by the text, and `else_` for any other; an exception in it is raised."""
+
+    def __init__(
+        self, script: Mapping[str, Sequence[float] | Exception], else_: Sequence[float] = (1.0,), *, batch: int = 8
+    ) -> None:
+        self.name, self.gate, self.batch = "scripted", 0.4, batch
+        self.script, self.else_ = dict(script), else_
+        self.seen: list[tuple[str, ...]] = []
+
+    def embed(self, texts: Sequence[str]) -> Stream[tuple[bytes, ...]]:
+        self.seen.append(tuple(texts))
+        yield Tick()
+        return tuple(map(self._vector, texts))
+
+    def _vector(self, text: str) -> bytes:
+        found = self.script.get(text, self.else_)
+        if isinstance(found, Exception):
+            raise found
+        return packed(found)
 
 
 class MemoryRows:
