@@ -8,7 +8,7 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from . import faults, memory, partial, programs, prompts, sampling, values
+from . import faults, memory, outputs, partial, prompts, sampling, values
 from .errors import BudgetSpent, NoSandbox, ProviderError
 from .events import (
     CHOSEN,
@@ -64,8 +64,10 @@ class Tier:
     samples: int = 1
     """2: two attempts, made in different ways, must agree."""
     kernel: Kernel | None = None
-    """Its own, closed after it; None: the engine's. Its model is then a stored program, and what that prints is the
-    answer."""
+    """Its own, closed after it; None: the engine's. Its model is then a stored program, whose one cell is its one turn,
+    and what that prints is the answer."""
+    read: Callable[[str], Code | Answer | Malformed] = parse
+    """What a reply says."""
 
 
 def _at_once() -> Stream[None]:
@@ -115,31 +117,33 @@ class Engine:
         began, self._deaths, stopped = self.clock(), 0, False
         yield Started(task.query, run, why)
         if why != HOLD_OUT:
-            recalled = yield from rest(memory.recall(self.store, task, self.limits, self.meanings), None)
+            replay = self.limits.replay and self.replayer is not None and why != CHOSEN
+            limits = replace(self.limits, replay=replay)
+            recalled = yield from rest(memory.recall(self.store, task, limits, self.meanings), None)
             task, stopped = recalled or task, recalled is None
         yield Recalled(task.examples)
         attempts: list[Attempt] = []
+        asked: list[Attempt] = []  # those of models
         verdict = UNJUDGED if not stopped and (yield from rest(self._wait(), False)) else INTERRUPTED
-        tiers = self.tiers if tiers is None else tiers
-        if task.replay and self.replayer and why != CHOSEN:
-            tiers = [self.replayer(task.replay), *tiers]
-        for tier in tiers if verdict is UNJUDGED else ():
-            yield TierStarted(tier.name, tier.model.name, why)
+        tiers = self._order(task, self.tiers if tiers is None else tiers) if verdict is UNJUDGED else ()
+        for tier in tiers:
+            yield TierStarted(tier.name, tier.model.name, "" if tier.kernel else why)
             with closing(tier.kernel) if tier.kernel else nullcontext():
-                tried = yield from self._attempts(tier, task, bool(attempts), tier is tiers[-1])
+                tried = yield from self._attempts(tier, task, bool(asked), tier is tiers[-1])
             attempts += tried
+            asked += () if tier.kernel else tried
             if tried[-1].end in FINAL:
                 verdict = INTERRUPTED if tried[-1].end == "interrupted" else UNJUDGED
                 break
             verdict = yield from rest(self.judge.judge(task, tried), INTERRUPTED)
-            verdict = faults.held(verdict, tried, task)
+            verdict = verdict if tier.kernel else faults.held(verdict, tried, task)
             yield Judged(verdict)
             if verdict.solved is not False or not verdict.escalate:
                 break
             why = f"{tier.name} did not solve it: {verdict.reason}"
-            task = faults.handed(task, attempts, facts=self.handoff, state=self.keep_state)
-        if attempts and all(attempt.end == "provider" for attempt in attempts):
-            raise ProviderError(f"no model answered: {attempts[-1].why}")
+            task = faults.handed(task, asked, facts=self.handoff, state=self.keep_state)
+        if asked and all(attempt.end == "provider" for attempt in asked):
+            raise ProviderError(f"no model answered: {asked[-1].why}")
         spent, judging = self.spending()
         outcome = replace(_outcome(attempts, verdict, task), run=run, spending=spent, judging=judging)
         if not private:
@@ -147,6 +151,10 @@ class Engine:
         outcome = replace(outcome, seconds=self.clock() - began)
         yield Finished(outcome)
         return outcome
+
+    def _order(self, task: Task, tiers: Sequence[Tier]) -> Sequence[Tier]:
+        """`tiers`, after the stored program that fits."""
+        return [self.replayer(task.replay), *tiers] if task.replay and self.replayer else tiers
 
     def _wait(self) -> Stream[bool]:
         yield from self.ready()
@@ -181,7 +189,7 @@ class Engine:
         try:
             while end is None and faults.taken(turns) < tier.max_turns:
                 turns.append((yield from self._turn(tier, task, turns)))
-                end = self._ending(turns, guard)
+                end = self._ending(tier, turns, guard)
                 turns[-1] = replace(turns[-1], hint=self._hint(tier, turns, guard))
         except ProviderError as error:
             end, why = "provider", str(error)
@@ -195,6 +203,8 @@ class Engine:
 
     def _hint(self, tier: Tier, turns: Sequence[Turn], guard: Guard) -> str:
         """What to do differently next. It stays with the turn, so that the next prompt begins as this one ends."""
+        if tier.kernel:
+            return ""
         if self.short():
             return prompts.SHORT_HINT
         if faults.taken(turns) == tier.max_turns - 1:
@@ -202,22 +212,22 @@ class Engine:
         return prompts.STUCK_HINT if guard.again else ""
 
     def _turn(self, tier: Tier, task: Task, turns: Sequence[Turn]) -> Stream[Turn]:
-        asked = prompts.messages(task, turns, system=self.system)
+        asked = () if tier.kernel else prompts.messages(task, turns, system=self.system)
         reply = yield from rest(tier.model.reply(asked), Reply("", "interrupted"))
         yield Replied(reply)
         if fault := faults.of_reply(reply):
             return Turn(reply, fault=fault)
-        match parse(reply.text):
+        match tier.read(reply.text):
             case Answer() | Malformed() if reply.finish == "length":
                 return Turn(reply, fault=Fault("format", "the reply was cut off at its length limit"))
             case Code(source):
-                if again := _same_as_last_good(source, turns):
+                if again := outputs.repeated(source, turns):
                     return Turn(reply, answer=again)
                 yield CellStarted(source)
                 result = yield from rest((tier.kernel or self.kernel).run(source), CellResult("interrupted"))
                 yield CellFinished(result)
-                printed = _printed(result) if tier.kernel else None
-                return Turn(reply, source, result, printed, faults.of_cell(result))
+                said = outputs.told(result) if tier.kernel else None
+                return Turn(reply, source, result, said, faults.of_cell(result))
             case Answer() as answer:
                 return Turn(reply, answer=answer)
             case Malformed(why):
@@ -225,9 +235,14 @@ class Engine:
             case other:
                 assert_never(other)
 
-    def _ending(self, turns: Sequence[Turn], guard: Guard) -> End | None:
-        """Whether the last turn ends the attempt. A dead sandbox is replaced, once for a question."""
+    def _ending(self, tier: Tier, turns: Sequence[Turn], guard: Guard) -> End | None:
+        """Whether the last turn ends the attempt. A dead sandbox is replaced, once for a question.
+
+        A stored program has one try: what it failed with is for the tiers after it to mend.
+        """
         ending = faults.ending(turns, guard)
+        if tier.kernel:
+            return ending if ending in ("answered", "interrupted") else "turn_limit"
         if ending != "restart":
             return ending
         self._deaths += 1
@@ -240,25 +255,6 @@ class Engine:
     def keep(self, task: Task, outcome: Outcome) -> int | None:
         """Stores what answered `task` as a candidate. None: no program did. Raises EnvironmentFault."""
         return memory.keep(self.store, task, outcome, self.setting)
-
-
-def _same_as_last_good(source: str, turns: Sequence[Turn]) -> Answer | None:
-    """A block that repeats the last good cell means: its output is the answer."""
-    last = turns[-1] if turns else None
-    if (
-        last is None
-        or not last.good
-        or last.fault
-        or programs.normalised(source) != programs.normalised(last.code or "")
-    ):
-        return None
-    return _printed(last.result) if last.result else None
-
-
-def _printed(result: CellResult) -> Answer | None:
-    """What a cell that ended well came to."""
-    text = (result.value or result.text).strip() if result.status == "ok" else ""
-    return Answer(text) if text else None
 
 
 def _outcome(attempts: Sequence[Attempt], verdict: Verdict, task: Task) -> Outcome:

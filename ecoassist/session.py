@@ -150,6 +150,10 @@ class Session:
         if self._last is None or self._last[1].stored is not None:
             return None
         task, outcome = self._last
+        if outcome.replayed:  # it is stored, and has won now
+            self.engine.store.credit(outcome.replayed.id, True)
+            self._last = None
+            return None
         id = self.engine.keep(task, outcome)
         self._last = (task, replace(outcome, stored=id))
         self._own[id] = outcome.run
@@ -164,8 +168,9 @@ class Session:
         if outcome.stored is not None:
             self.engine.store.retire(outcome.stored, "the person said that its answer is wrong")
             self._standby.drop(outcome.stored)
-        for example in outcome.examples:
-            self.engine.store.credit(example.id, False)
+        used = [outcome.replayed] if outcome.replayed else outcome.examples
+        for one in used:
+            self.engine.store.credit(one.id, False)
         self._last = None
         return True
 
@@ -229,7 +234,7 @@ class Session:
                 self._candidate = None
             case AttemptStarted():
                 self.begin_attempt()
-            case AttemptFinished(attempt) if attempt.answer and attempt.program:
+            case AttemptFinished(attempt) if attempt.answer and attempt.program and attempt.asked:
                 self._candidate = attempt
             case Checked(verdict=verdict) if self._candidate and verdict.solved is not False:
                 if self.judged and self.keeps and not self.private:
@@ -249,7 +254,7 @@ class Session:
         turns = [turn for attempt in outcome.attempts for turn in attempt.turns]
         said = outcome.answer.text if outcome.answer else turns[-1].reply.text if turns else ""
         self.history.append(Exchange(query, said, outcome.status == "interrupted"))
-        for attempt in outcome.attempts:
+        for attempt in [attempt for attempt in outcome.attempts if attempt.asked]:  # a replay has its own kernel
             if attempt.fresh:
                 self._lost()
             for turn in attempt.turns:

@@ -61,9 +61,9 @@ class Steering:
 
         Not where a tier only could not be reached. A question that was held out knew one tier: it teaches nothing.
         """
-        if not self.sticky or self.only or outcome.status != "solved" or outcome.tier is None:
+        if not self.sticky or self.only or outcome.status != "solved" or outcome.tier is None or outcome.replayed:
             return
-        ends = {attempt.tier: attempt.end for attempt in outcome.attempts}
+        ends = {attempt.tier: attempt.end for attempt in outcome.attempts if attempt.asked}
         failed = any(tier != outcome.tier and end != "provider" for tier, end in ends.items())
         place = self.names.index(outcome.tier)
         if failed and place > self.first:

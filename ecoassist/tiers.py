@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .advice import Rung
@@ -13,9 +14,11 @@ from .config import Config, TierConfig
 from .engine import Tier
 from .errors import NoModel, UsageFault
 from .models.choose import Choice, Declared, choose
-from .ports import Model
+from .ports import Kernel, Model
 from .redactor import Redactor
-from .types import Price
+from .replay import NAME, SpareKernel, StoredProgram, read
+from .starting import StartingKernel
+from .types import Price, Replay
 
 if TYPE_CHECKING:
     from .models.openai import OpenAIModel
@@ -91,6 +94,12 @@ def steps_of(config: Config, *, chat: bool, person: bool) -> tuple[Step, ...]:
     if named is not None:
         return named
     return ("agreement", "person") if model == "person" or (chat and person) else ("agreement", "model", "person")
+
+
+def replayed(replay: Replay, boot: Callable[[tuple[str, ...]], Kernel]) -> Tier:
+    """The tier of a stored program. `boot`: a fresh kernel that may only read, from the hosts it is given."""
+    kernel = SpareKernel(StartingKernel(partial(boot, replay.hosts)))
+    return Tier(NAME, StoredProgram(replay.id, replay.program), max_turns=1, kernel=kernel, read=read)
 
 
 class Models:

@@ -370,6 +370,11 @@ class Attempt:
         return tuple(turn.result for turn in self.turns if turn.result)
 
     @property
+    def asked(self) -> bool:
+        """Whether a model was asked: a stored program needs none."""
+        return self.way != "replay"
+
+    @property
     def hosts(self) -> tuple[str, ...]:
         """Those that answered, in order."""
         return tuple(dict.fromkeys(a.host for a in self.accesses if a.status))

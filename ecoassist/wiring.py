@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from . import prompts
@@ -30,7 +31,7 @@ from .sandboxes import Sandboxes, in_bytes
 from .session import Session
 from .starting import StartingKernel
 from .steering import Steering, place_of
-from .tiers import Models, choices_of, price_of, rungs_of
+from .tiers import Models, choices_of, price_of, replayed, rungs_of
 from .types import Api, Attachment
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def open_session(
             short=budget.short,
             limits=Limits(config.solutions.demonstrations, replay=config.solutions.replay, foreign=not unsafe_local),
             setting=Setting(boxes.portable, boxes.image, lambda: datetime.datetime.now().astimezone().isoformat()),
+            replayer=None if unsafe_local else partial(replayed, boot=boxes.start_replay),
             keep_state=chat,
             handoff=config.cascade.handoff == "digest",
         )

@@ -1,7 +1,8 @@
 """What a question gets from the store of solutions, and what it leaves there.
 
 `meanings` asks an embedder, `showing` chooses what is shown and `recalling` what is run, `keeping` makes a solution of
-what answered, `merit` judges entries by their record.
+what answered, `crediting` says what a question tells of those it was answered with, `merit` judges entries by their
+record.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from ecoassist.events import Notice, Stored, Stream
 from ecoassist.ports import Store
 from ecoassist.types import Outcome, Task
 
+from .crediting import credits
 from .keeping import Setting, solution_of
 from .meanings import Meanings
 from .recalling import Limits, replay
@@ -48,7 +50,8 @@ def remember(store: Store, task: Task, outcome: Outcome, setting: Setting) -> St
     if outcome.verdict.solved is None:
         return outcome
     try:
-        _credit(store, outcome)
+        for used, won, spent in credits(outcome):
+            store.credit(used, won, spent)
         if outcome.status == "solved" and (id := keep(store, task, outcome, setting)) is not None:
             outcome = replace(outcome, stored=id)
             yield Stored(id)
@@ -61,22 +64,3 @@ def keep(store: Store, task: Task, outcome: Outcome, setting: Setting) -> int | 
     """Stores what answered `task` as a candidate. None: no program did. Raises EnvironmentFault."""
     solution = solution_of(task, outcome, setting)
     return None if solution is None else store.keep(solution)
-
-
-def _credit(store: Store, outcome: Outcome) -> None:
-    """A demonstration wins where the first tier solved the question with it, and loses where it did not.
-
-    A replay never wins by itself: only whoever judged it can say so.
-    """
-    heard = all(attempt.end not in ("provider", "needs_person") for attempt in outcome.attempts)
-    asked = [attempt for attempt in outcome.attempts if attempt.way != "replay"]
-    solved, one_tier = outcome.verdict.solved, len({attempt.tier for attempt in asked}) == 1
-    if ran := outcome.replay:
-        if asked:
-            store.credit(ran.id, False)
-        elif ran.judged:
-            store.credit(ran.id, bool(solved))
-        else:
-            store.credit(ran.id, None)
-    for example in outcome.examples if heard and asked else ():
-        store.credit(example.id, bool(solved) and one_tier, outcome.spending)

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ecoassist import templates
-from ecoassist.entries import Match
+from ecoassist.entries import Entry, Match
 from ecoassist.types import Replay, Task
 
 from . import merit
+from .fitting import fitted
+
+_BACK = re.compile(
+    r"\b(?:that|those|these|them|they|their|its|there|one|ones|above|previous(?:ly)?|earlier|again|same|instead|else|"
+    r"it(?! (?:rain|snow|be|get|going|likely|safe|possible)\w*\b)|"
+    r"this(?! (?:week|weekend|month|quarter|year|morning|afternoon|evening|summer|winter|spring|autumn|season))|"
+    r"(?:you|we|i) (?:\w+ )?(?:said|told|gave|found|got|used|made|asked|computed|calculated)|"
+    r"the (?:\w+ )?(?:answers?|results?|tables?|plots?|charts?|figures?|lists?|data|numbers?|outputs?|files?))\b",
+    re.IGNORECASE,
+)
+"""Words of a question that may mean something said before it. A wrong yes costs a model call, a wrong no an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +38,30 @@ class Limits:
 
 def replay(matches: Sequence[Match], task: Task, limits: Limits) -> Replay | None:
     """The one that is run, with the values of the question. None: none fits it exactly enough."""
-    for match in matches if limits.replay else ():
-        entry = match.entry
-        if not merit.replayable(entry) or templates.fixed(entry.solution) or entry.solution.files:
-            continue
-        program = templates.bound(entry.solution, task.in_context)
+    if not limits.replay or _leans_back(task):
+        return None
+    for match in matches:
+        made = match.entry.solution
+        program = _fitting(match.entry, task)
         if program is not None:
-            judged = (entry.replays + 1) % merit.JUDGED == 0
-            made = entry.solution
-            return Replay(entry.id, made.query, program, made.hosts, made.shape, entry.wins, judged)
+            judged = (match.entry.replays + 1) % merit.JUDGED == 0
+            return Replay(match.id, made.query, program, made.hosts, made.shape, match.entry.wins, judged)
     return None
+
+
+def _fitting(entry: Entry, task: Task) -> str | None:
+    """The program of an entry with the values of the question. None: it is not to answer this one by itself."""
+    made = entry.solution
+    enabled = {api.name for api in (*task.apis, *task.other_apis)}
+    if not merit.replayable(entry) or not enabled.issuperset(made.apis) or templates.fixed(made):
+        return None
+    program = templates.bound(made, task.in_context)
+    return None if program is None else fitted(program, made.files, task.files)
+
+
+def _leans_back(task: Task) -> bool:
+    """Whether a question may be about answers before it, or about what the kernel holds: words alone do not tell it."""
+    if not task.history:
+        return False
+    names = set(re.findall(r"\w+", task.query))
+    return bool(_BACK.search(task.query)) or not names.isdisjoint(task.variables)

@@ -15,12 +15,13 @@ from ecoassist.errors import BudgetSpent, ProviderError
 from ecoassist.events import Checked, Notice, Stream, ask, quiet
 from ecoassist.ports import Model
 from ecoassist.prompts import clip, data
-from ecoassist.types import Attempt, Message, Question, Task, Verdict
+from ecoassist.types import Attempt, Message, Question, Replay, Task, Verdict
 
 from .agreement import agree
 from .checks import NOTHING, check
 from .evidence import before_answer, evidence, imitates, outputs
 from .reading import Judgement, imitations, quoted, read
+from .replays import SERVED, check_replay
 from .traces import untraced, written
 
 Step = Literal["checks", "agreement", "model", "person"]
@@ -58,8 +59,29 @@ class Chain:
     """A gate saw what the cells asked of the network, which is then evidence."""
 
     def judge(self, task: Task, attempts: Sequence[Attempt]) -> Stream[Verdict]:
-        checked = verdict = check(task, attempts, recorded=self.recorded)
+        if task.replay and not attempts[-1].asked:
+            return (yield from self._judge_replay(task, task.replay, attempts))
+        checked = check(task, attempts, recorded=self.recorded)
         yield Checked("checks", checked)
+        return (yield from self._judge_by_steps(task, attempts, checked))
+
+    def _judge_replay(self, task: Task, replay: Replay, attempts: Sequence[Attempt]) -> Stream[Verdict]:
+        """The checks alone decide, but where this use of the program is to be judged: then whoever is there does.
+
+        Could-not-judge leaves it at the checks, as for the uses before it.
+        """
+        checked = check_replay(replay, attempts[-1])
+        yield Checked("checks", checked)
+        if checked.solved is not None:
+            return checked
+        verdict = yield from self._judge_by_steps(task, attempts, checked)
+        if verdict.solved is None and verdict != INTERRUPTED:
+            return Verdict(True, checked.by, SERVED)
+        return verdict
+
+    def _judge_by_steps(self, task: Task, attempts: Sequence[Attempt], checked: Verdict) -> Stream[Verdict]:
+        """After the checks, whose verdict holds where no step applies."""
+        verdict = checked
         steps = [step for step in self.steps if self._applies(step, attempts)] if checked.solved is None else []
         for step in steps:
             verdict = yield from self._step(step, task, attempts, checked)
