@@ -234,10 +234,12 @@ def load(
     network: str | None = None,
     hold_out: float | None = None,
     judge: bool = True,
+    replay: bool = True,
     environ: Mapping[str, str] | None = None,
 ) -> Config:
     """The effective configuration. `sandbox`: settings of that section from options, None where an option is not given;
     `network`: the policy, `hold_out`: that of the cascade, likewise. `judge` False: no model and no person judges.
+    `replay` False: no stored program answers by itself.
 
     Raises UsageFault for a file that cannot be read, is not TOML, or has unknown or unfit settings.
     """
@@ -250,6 +252,7 @@ def load(
     _override(settings, "budget", {} if max_cost is None else {"question": max_cost})
     _override(settings, "network", {} if network is None else {"policy": network})
     _override(settings, "cascade", {} if hold_out is None else {"hold_out": hold_out})
+    _override(settings, "solutions", {} if replay else {"replay": False})
     if not judge:
         _unjudge(settings)
     settings["apis"] = _with_added(settings.get("apis", {}), added)

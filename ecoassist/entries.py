@@ -143,6 +143,11 @@ class Meaning:
     """The least similarity of a solution that is served, where it has a vector to compare."""
 
 
+def numbered(id: int) -> str:
+    """A solution's number, for the person: "#12", or "team #5" of a team's store."""
+    return f"#{id}" if id >= 0 else f"team #{-id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """What came of running a program alone."""

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Sequence
 
+from .entries import numbered
 from .errors import NoSandbox
 from .events import Stream, Tick
 from .ports import Kernel
@@ -20,7 +21,7 @@ class StoredProgram:
     """Replies with `program` between fences that it cannot close. `id`: of its solution."""
 
     def __init__(self, id: int, program: str) -> None:
-        self.name, self.program = named(id), program
+        self.name, self.program = f"solution {numbered(id)}", program
 
     def reply(self, messages: Sequence[Message], limit: int | None = None) -> Stream[Reply]:
         yield Tick()
@@ -45,11 +46,6 @@ class SpareKernel:
     def close(self) -> None:
         """In the background: the answer is there already."""
         threading.Thread(target=self._kernel.close, name="replay-close").start()
-
-
-def named(id: int) -> str:
-    """A solution, for the person: those of a team's store have negative numbers."""
-    return f"solution #{id}" if id >= 0 else f"team solution #{-id}"
 
 
 def fenced(program: str) -> str:

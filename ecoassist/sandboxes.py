@@ -151,17 +151,19 @@ class Sandboxes:
         seen = self._cache.rerun() if self._cache and run == self._run else None
         return self._start(self._policy.readonly(hosts), None, lambda: seen)
 
-    def start_replay(self, hosts: tuple[str, ...]) -> Kernel:
-        """The same for a stored program that is to answer: what it makes is for the person, and what it is answered is
-        seen again by the models that are asked after it."""
-        return self._start(self._policy.readonly(hosts), self.outbox, lambda: self._cache)
-
     def start_keyless(self, hosts: tuple[str, ...]) -> Kernel:
         """The same for a program that nobody knows: without any key, not even a placeholder, and without private APIs.
 
         Raises NoSandbox.
         """
         return self._behind_gate(self._keyless(hosts), None, lambda: None)
+
+    def start_replay(self, hosts: tuple[str, ...]) -> Kernel:
+        """A kernel that may only read, from `hosts`, for a stored program that is to answer.
+
+        What it makes is for the person, and what it is answered is seen again by the models that are asked after it.
+        """
+        return self._start(self._policy.readonly(hosts), self.outbox, lambda: self._cache)
 
     def closed(self, hosts: tuple[str, ...], *, keyless: bool = False) -> tuple[str, ...]:
         """Those of `hosts` that `start_readonly` leaves closed: they are on no list, or their API is off.

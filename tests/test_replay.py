@@ -17,10 +17,10 @@ from ecoassist.memory import Limits
 from ecoassist.memory.crediting import CHECKED, of_replay
 from ecoassist.play import Stop, play
 from ecoassist.ports import Judge
-from ecoassist.replay import SpareKernel, StoredProgram, fenced, named, read
+from ecoassist.replay import SpareKernel, StoredProgram, fenced, read
 from ecoassist.steering import Steering
 from ecoassist.testing import FixedJudge, MemoryStore, Recorder, ScriptedKernel, ScriptedModel
-from ecoassist.types import Access, Answer, Api, CellError, CellResult, Code, Exchange, Replay, Spending, Task
+from ecoassist.types import Access, Answer, Api, CellError, CellResult, Code, Exchange, Outcome, Replay, Spending, Task
 from ecoassist.verdict.judge import Chain
 
 QUESTION = "How much rain fell in Paris?"
@@ -34,7 +34,7 @@ FAILED = CellResult(
 DOWN = replace(FAILED, accesses=(Access("api.rain.example", "GET", "/paris", 503, api="rain"),))
 YES, NO = '{"solved": true, "reason": "r"}', '{"solved": false, "reason": "r"}'
 DONE = "3 mm.\nANSWER: 3"
-TASK = Task(QUESTION, apis=(Api("rain", "api.rain.example"),))
+TASK = Task(QUESTION, apis=(Api("rain", "api.rain.example"),), enabled=("rain",))
 
 
 def stored(wins: int = 1, losses: int = 0, replays: int = 0) -> Match:
@@ -71,8 +71,8 @@ class House:
     def word(self) -> str:
         return "".join(LETTER.get(type(event), "") for event in self.recorder.events)
 
-    def ask(self, task: Task = TASK, **options: object):  # type: ignore[no-untyped-def]
-        return play(self.engine.run(task, **options), [self.recorder])  # type: ignore[arg-type]
+    def ask(self, task: Task = TASK, why: str = "", *, private: bool = False) -> Outcome:
+        return play(self.engine.run(task, why=why, private=private), [self.recorder])
 
 
 # ── the stored program as a reply ───────────────────────────────────────────────────────────────────────────────────
@@ -104,7 +104,7 @@ def test_what_is_no_stored_program_is_none() -> None:
 
 
 def test_a_solution_of_a_team_is_named_as_theirs() -> None:
-    assert (named(12), named(-5)) == ("solution #12", "team solution #5")
+    assert (StoredProgram(12, "").name, StoredProgram(-5, "").name) == ("solution #12", "solution team #5")
 
 
 # ── it answers ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -314,7 +314,7 @@ def test_in_a_conversation_a_question_that_stands_alone_is_replayed(query: str) 
 
 def test_a_solution_whose_api_is_off_is_not_replayed() -> None:
     house = House()
-    assert house.ask(replace(TASK, apis=())).tier == "cheap"
+    assert house.ask(replace(TASK, enabled=())).tier == "cheap"
     assert house.asked == []
 
 

@@ -22,6 +22,7 @@ from .common import (
     MaxCost,
     NetworkOption,
     NoJudge,
+    NoReplay,
     Private,
     Strong,
     TierOption,
@@ -65,6 +66,7 @@ def ask(
     strong: Strong = False,
     hold_out: HoldOut = None,
     no_judge: NoJudge = False,
+    no_replay: NoReplay = False,
     private: Private = False,
     cell_seconds: CellSeconds = None,
     flavour: FlavourOption = None,
@@ -90,7 +92,8 @@ def ask(
         checked_network(network, unsafe_local=unsafe_local)
         checked_tier(tier, strong, hold_out)
         sandbox = {"cell_seconds": cell_seconds, "flavour": flavour, "files": files_dir}
-        settings = load_config(config, max_cost, network, hold_out, judge=not no_judge, **sandbox)
+        judge, replay = not no_judge, not no_replay
+        settings = load_config(config, max_cost, network, hold_out, judge=judge, replay=replay, **sandbox)
         out.network = "" if unsafe_local else settings.network.policy
         wanted = {"tier": tier, "strong": strong, "private": private, "keep_files": files_dir is not None}
         _answer(out, stop, settings, _checked(query), file or [], unsafe_local=unsafe_local, **wanted)

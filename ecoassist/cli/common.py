@@ -75,6 +75,10 @@ Private = Annotated[
         help="Keep nothing: no run, no solution, no history; files only under --files-dir. Costs are counted.",
     ),
 ]
+NoReplay = Annotated[
+    bool,
+    typer.Option("--no-replay", help="Ask a model, even where a stored program could answer without one."),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show all code, output and checks.")]
 
 PRIVATE = "private: nothing is kept of this question"
@@ -162,6 +166,7 @@ def load_config(
     hold_out: float | None = None,
     *,
     judge: bool = True,
+    replay: bool = True,
     **sandbox: object,
 ) -> Config:
     """As ecoassist.config.load; `sandbox`: settings of that section. None where an option is not given.
@@ -170,7 +175,15 @@ def load_config(
     """
     from ecoassist.config import load
 
-    _Loaded.config = load(path, max_cost=max_cost, network=network, hold_out=hold_out, judge=judge, sandbox=sandbox)
+    _Loaded.config = load(
+        path,
+        max_cost=max_cost,
+        network=network,
+        hold_out=hold_out,
+        judge=judge,
+        replay=replay,
+        sandbox=sandbox,
+    )
     _guard_log()
     return _Loaded.config
 

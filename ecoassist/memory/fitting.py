@@ -55,9 +55,9 @@ class _Renaming(ast.NodeTransformer):
 
     def visit_Constant(self, node: ast.Constant) -> ast.Constant:
         for pattern, name in self.names.items():
-            short = isinstance(node.value, str) and len(node.value) <= LONGEST
-            found = pattern.fullmatch(node.value) if short else None
-            if found and node.value != (whole := (found[1] or "") + name):
+            text = node.value if isinstance(node.value, str) and len(node.value) <= LONGEST else ""
+            found = pattern.fullmatch(text) if text else None
+            if found and text != (whole := (found[1] or "") + name):
                 self.changed = True
                 return ast.copy_location(ast.Constant(whole), node)
         return node

@@ -12,6 +12,7 @@ from ecoassist.types import Replay, Task
 
 from . import merit
 from .fitting import fitted
+from .showing import enabled
 
 _BACK = re.compile(
     r"\b(?:that|those|these|them|they|their|its|there|one|ones|above|previous(?:ly)?|earlier|again|same|instead|else|"
@@ -52,8 +53,7 @@ def replay(matches: Sequence[Match], task: Task, limits: Limits) -> Replay | Non
 def _fitting(entry: Entry, task: Task) -> str | None:
     """The program of an entry with the values of the question. None: it is not to answer this one by itself."""
     made = entry.solution
-    enabled = {api.name for api in (*task.apis, *task.other_apis)}
-    if not merit.replayable(entry) or not enabled.issuperset(made.apis) or templates.fixed(made):
+    if not merit.replayable(entry) or not enabled(entry, task) or templates.fixed(made):
         return None
     program = templates.bound(made, task.in_context)
     return None if program is None else fitted(program, made.files, task.files)

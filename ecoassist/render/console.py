@@ -96,8 +96,8 @@ class ConsoleSink:
             case ev.Recalled(examples):
                 if examples:
                     self._say(words.recalled(examples), "dim")
-            case ev.TierStarted(tier, model):
-                self._open_tier(tier, model)
+            case ev.TierStarted(tier, model, why):
+                self._open_tier(tier, model, why)
             case ev.AttemptStarted(tier):
                 self._open_attempt(tier)
             case ev.Replied(reply):
@@ -150,13 +150,13 @@ class ConsoleSink:
             self._say(one_line(self.header), "bold")
         self.status.begin("starting")
 
-    def _open_tier(self, tier: str, model: str) -> None:
+    def _open_tier(self, tier: str, model: str, why: str) -> None:
         if self._refused:
             self._say(words.escalated(self._tier, self._refused, tier), "yellow")
             if self._attempt and self._attempt.answer:
                 refused = one_line(self._attempt.answer.text)
                 self._say(f"  its answer was: {words.shortened(refused, 200)}", "dim", one_row=True)
-        begins = "" if self._tier else words.begins(self._why)
+        begins = words.begins(why) if why == self._why and not self._tier else ""
         self._tier, self._tries, self._refused = tier, 0, None
         self._print(Text.assemble((self._own(one_line(tier)), "bold"), (self._own(_named(model) + begins), "dim")))
 

@@ -58,6 +58,7 @@ def result(
     `spending`, `seconds` and `run` are for a run without an outcome. `state`: of the stored solution, else pending.
     """
     stored = outcome.stored if outcome else None
+    replayed = outcome.replayed.id if outcome and outcome.replayed else None
     used = outcome.examples[0].id if outcome and outcome.examples else None
     return {
         "version": VERSION,
@@ -68,7 +69,8 @@ def result(
         "verdict": _verdict(outcome.verdict) if outcome else None,
         "tier": outcome.tier if outcome else None,
         "attempts": [_attempt(attempt) for attempt in outcome.attempts] if outcome else [],
-        "solution_used": used,
+        "solution_used": used if replayed is None else replayed,
+        "replayed": replayed,
         "solution_stored": stored,
         "solution_state": (state or "pending") if stored is not None else None,
         "files": [_file(file) for file in outcome.files] if outcome else [],

@@ -23,6 +23,11 @@ class Step:
     """Each step of the verdict chain."""
     verdict: Verdict | None = None
 
+    @property
+    def stored(self) -> bool:
+        """Whether it is that of a stored program, which comes before the models."""
+        return any(not attempt.asked for attempt in self.attempts)
+
 
 @dataclass(slots=True)
 class Story:

@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from ecoassist.entries import numbered
 from ecoassist.events import HOLD_OUT, Event, Finished
 from ecoassist.types import JSON, Attempt, Call, End, Example, Fault, Price, Run, Spending, Turn, Verdict
 
@@ -62,14 +63,16 @@ def _head(run: Run, story: Story) -> list[str]:
 
 
 def _begins(why: str, story: Story) -> str:
-    tier = one_line(story.steps[0].tier) if story.steps else "another tier"
+    tier = next((one_line(step.tier) for step in story.steps if not step.stored), "another tier")
     if why == HOLD_OUT:
         return f"at {tier} alone, drawn at random: what is saved can only be measured against such questions"
     return f"at {tier}: {_short(why)}"
 
 
 def _examples(examples: Sequence[Example]) -> str:
-    used = (f"#{one.id} (score {one.score:.2f}): {words.shortened(one_line(one.query), 80)}" for one in examples)
+    used = (
+        f"{numbered(one.id)} (score {one.score:.2f}): {words.shortened(one_line(one.query), 80)}" for one in examples
+    )
     return "; ".join(used) or "none was shown"
 
 
@@ -88,7 +91,9 @@ def _step(number: int, step: Step) -> list[str]:
 
 
 def _attempt(attempt: Attempt) -> list[str]:
-    way = {"direct": "", "words": " in words", "program": " by a program", "plan": " with a plan"}[attempt.way]
+    way = {"direct": "", "words": " in words", "program": " by a program", "plan": " with a plan", "replay": ""}[
+        attempt.way
+    ]
     end = f"{ENDED[attempt.end]}: {_short(attempt.why)}" if attempt.why else ENDED[attempt.end]
     rows = [f"attempt{way}: {words.count(len(attempt.turns), 'turn')}, {end}"]
     for number, turn in enumerate(attempt.turns, 1):
@@ -199,6 +204,7 @@ def record(run: Run, events: Sequence[Event], calls: Sequence[Call]) -> dict[str
         "tiers": [_step_record(step) for step in story.steps],
         "asked": [{"kind": kind, "text": text, "answer": answer} for kind, text, answer in story.asked],
         "stored": story.stored,
+        "replayed": story.outcome.replayed.id if story.outcome and story.outcome.replayed else None,
         "calls": [_call_record(call) for call in calls],
         "cost": {
             "usd": spent.usd,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 
 from ecoassist import catalogue
+from ecoassist.entries import numbered
 from ecoassist.events import HOLD_OUT
 from ecoassist.types import Access, CellResult, CellStatus, End, Example, Outcome, Saved, Spending, Verdict
 
@@ -111,7 +112,7 @@ def folded(parts: Sequence[str], width: int) -> str:
 
 
 def recalled(examples: Sequence[Example]) -> str:
-    named = ", ".join(f"#{example.id} (score {example.score:.2f})" for example in examples)
+    named = ", ".join(f"{numbered(example.id)} (score {example.score:.2f})" for example in examples)
     return f"{count(len(examples), 'similar solution')}: {named}"
 
 
@@ -224,11 +225,17 @@ def output(result: CellResult, last: int | None = None, width: int = 200) -> tup
 
 def summary(outcome: Outcome) -> tuple[str, ...]:
     """The parts of the last line: who, tokens, dollars, seconds, and the solution that was shown to the models."""
-    parts = [_who(outcome), *spent(outcome.spending), *judging(outcome.judging), duration(outcome.seconds)]
-    if outcome.examples and outcome.status in ("solved", "unverified"):
-        named = ", ".join(f"#{example.id}" for example in outcome.examples)
+    parts = [_who(outcome), *_spent(outcome), *judging(outcome.judging), duration(outcome.seconds)]
+    if outcome.examples and outcome.status in ("solved", "unverified") and not outcome.replayed:
+        named = ", ".join(numbered(example.id) for example in outcome.examples)
         parts.append(f"with solution{'s' if len(outcome.examples) > 1 else ''} {named}")
     return tuple(parts)
+
+
+def _spent(outcome: Outcome) -> tuple[str, ...]:
+    """As `spent`; what a stored program answered alone took no token."""
+    free = outcome.replayed and not outcome.spending.calls
+    return ("0 tokens", "$0") if free else spent(outcome.spending)
 
 
 def judging(spending: Spending) -> tuple[str, ...]:
@@ -243,6 +250,9 @@ def _who(outcome: Outcome) -> str:
     if not tiers:
         return {"unsolved": "not solved"}.get(outcome.status, outcome.status)
     after = f" after {', '.join(tiers[:-1])}" if tiers[1:] else ""
+    if outcome.replayed and outcome.status in ("solved", "unverified"):
+        unverified = "UNVERIFIED answer: " if outcome.status == "unverified" else ""
+        return f"{unverified}replayed solution {numbered(outcome.replayed.id)}"
     match outcome.status:
         case "solved":
             return f"solved by {tiers[-1]}{after} {turns}"

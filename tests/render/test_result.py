@@ -129,6 +129,7 @@ def test_the_object_of_a_solved_question(solved: list[Event]) -> None:
             }
         ],
         "solution_used": 12,
+        "replayed": None,
         "solution_stored": 13,
         "solution_state": "pending",
         "files": [
