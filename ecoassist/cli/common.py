@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal, TypeVar
 
 import typer
 
@@ -17,7 +17,8 @@ from ecoassist.kernel.settings import Flavour
 if TYPE_CHECKING:
     from ecoassist.config import Config
     from ecoassist.redactor import Redactor
-    from ecoassist.types import JSON
+
+T = TypeVar("T")
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Configuration file. [env: ECOASSIST_CONFIG]")
@@ -100,8 +101,8 @@ def redacted(text: str) -> str:
     return redactor.text(text) if redactor else text
 
 
-def redacted_values(record: dict[str, JSON]) -> dict[str, JSON]:
-    """The same for the texts in an object."""
+def redacted_values(record: T) -> T:
+    """The same for the texts in an object, or in a dataclass."""
     redactor = _redactor()
     return redactor.value(record) if redactor else record
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ecoassist.entries import numbered
 from ecoassist.errors import UsageFault
 
-from .common import ConfigOption, load_config, redacted, reporting
+from .common import ConfigOption, load_config, redacted_values, reporting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,49 +22,64 @@ Number = Annotated[int, typer.Argument(help="The solution's number, as in the li
 
 
 @app.command("list")
-def list_(config: ConfigOption = None) -> None:
-    """List all solutions: number, state, wins and losses, tier, question."""
-    from ecoassist.render.plain import one_line
+def list_(
+    retired: Annotated[bool, typer.Option("--retired", help="Those that are no longer served, and why.")] = False,
+    all: Annotated[bool, typer.Option("--all", help="These as well.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """List solutions: number, state, wins and losses, tier, question."""
+    from ecoassist.render.solutions import rows
 
     with reporting():
         entries = _store(config).entries()
-        for entry in entries:
-            record = f"{entry.wins}+ {entry.losses}-"
-            typer.echo(f"#{entry.id:<4} {entry.state:<9} {record:<7} {one_line(entry.solution.tier):<8} ", nl=False)
-            typer.echo(one_line(redacted(entry.solution.query)))
+        chosen = [entry for entry in entries if all or (entry.state == "retired") == retired]
+        for line in rows(redacted_values(chosen)):
+            typer.echo(line)
         if not entries:
             typer.echo("no solutions yet: the first question that is solved by code makes one", err=True)
+        elif hidden := sum(entry.state == "retired" for entry in entries) if not (all or retired) else 0:
+            typer.echo(f"{hidden} retired, not shown: ecoassist solutions list --retired", err=True)
 
 
 @app.command()
 def show(id: Number, config: ConfigOption = None) -> None:
     """Show one solution: where it came from, and its program on stdout."""
-    from ecoassist.render.plain import one_line, plain
+    from ecoassist.render.plain import plain
+    from ecoassist.render.solutions import shown
 
     with reporting():
+        entry = redacted_values(_entry(config, id))
+        for line in shown(entry):
+            typer.echo(line, err=True)
+        typer.echo(plain(entry.solution.program))
+
+
+@app.command()
+def retire(id: Number, config: ConfigOption = None) -> None:
+    """Serve a solution no longer. It is kept, and can be restored."""
+    with reporting():
+        _entry(config, id)
+        _store(config).retire(id, "by the person")
+        typer.echo(f"retired solution {numbered(id)}; it comes back with: ecoassist solutions restore {id}", err=True)
+
+
+@app.command()
+def restore(id: Number, config: ConfigOption = None) -> None:
+    """Serve a solution again that was retired, failed or is broken, with a clean record."""
+    with reporting():
         entry = _entry(config, id)
-        solution = entry.solution
-        for name, value in {
-            "question": solution.query,
-            "answer": solution.answer.text,
-            "state": f"{entry.state}, {entry.wins} wins, {entry.losses} losses",
-            "found by": f"{solution.tier} ({solution.model})",
-            "created": entry.created,
-            "hosts": ", ".join(solution.hosts) or "none",
-            "APIs": ", ".join(solution.apis) or "none",
-            "files": ", ".join(file.name for file in solution.files) or "none",
-        }.items():
-            typer.echo(f"{name:<9} {one_line(redacted(value))}", err=True)
-        typer.echo(plain(redacted(solution.program)))
+        if not _store(config).restore(id):
+            raise UsageFault(f"solution {numbered(id)} is {entry.state}", "there is nothing to restore")
+        typer.echo(f"restored solution {numbered(id)}", err=True)
 
 
 @app.command()
 def rm(id: Number, config: ConfigOption = None) -> None:
-    """Remove one solution."""
+    """Remove one solution for good."""
     with reporting():
         _entry(config, id)
         _store(config).remove(id)
-        typer.echo(f"removed solution #{id}", err=True)
+        typer.echo(f"removed solution {numbered(id)}", err=True)
 
 
 def _store(config: Path | None) -> SqliteStore:
@@ -75,5 +91,5 @@ def _store(config: Path | None) -> SqliteStore:
 def _entry(config: Path | None, id: int) -> Entry:
     entry = _store(config).get(id)
     if entry is None:
-        raise UsageFault(f"there is no solution #{id}", "see: ecoassist solutions list")
+        raise UsageFault(f"there is no solution {numbered(id)}", "see: ecoassist solutions list")
     return entry

@@ -21,9 +21,8 @@ LARGE = 3000
 """Above so many entries only the rarest words of a question are looked up."""
 RARE = 6
 """Of them at most."""
-ROWS = 10_000
-"""That the rarest words may occur in, all in all: a hundred cost about a tenth of a millisecond. The rarest one may
-occur in more."""
+ROWS = 5_000
+"""That they may occur in, all in all: to rank so many takes about 5 ms. The rarest one may occur in more."""
 
 _NAMES = ", ".join(f"solutions.{name}" for name in COLUMNS)
 _SHARING = f"""

@@ -440,17 +440,30 @@ def test_solutions_are_listed_shown_and_removed(run: Command, serve: Serve) -> N
     assert (shown.code, shown.out) == (0, PROGRAM + "\n")
     for said in (
         "the sum of the numbers below 10?",
-        "It is 45.",
         "verified",
         "weak",
-        "hosts     none",
-        "APIs      none",
     ):
         assert said in shown.err
+    assert re.search(r"^hosts +none$", shown.err, re.MULTILINE)
+    assert re.search(r"^APIs +none$", shown.err, re.MULTILINE)
+    assert "It is 45." not in shown.err  # an answer is not kept
+    retired = run("solutions", "retire", "1")
+    assert (retired.code, retired.out) == (0, "")
+    hidden = run("solutions", "list")
+    assert (hidden.out, hidden.err) == ("", "1 retired, not shown: ecoassist solutions list --retired\n")
+    for option in ("--retired", "--all"):
+        assert re.match(r"#1 +retired .*\(by the person\)$", run("solutions", "list", option).out)
+    restored = run("solutions", "restore", "1")
+    assert (restored.code, restored.out) == (0, "")
+    assert run("solutions", "list").out == listed.out
+    assert run("solutions", "list", "--retired").out == ""
+    nothing = run("solutions", "restore", "1")
+    assert (nothing.code, "solution #1 is verified" in nothing.err) == (2, True)
     removed = run("solutions", "rm", "1")
     assert (removed.code, removed.out) == (0, "")
     assert run("solutions", "show", "1").code == 2
-    assert run("solutions", "rm", "1").code == 2
+    for command in ("rm", "retire", "restore"):
+        assert run("solutions", command, "1").code == 2
     assert run("solutions", "list").out == ""
 
 

@@ -243,7 +243,8 @@ def test_good_and_bad_decide_what_is_remembered(run: Command, serve: Serve, chat
     wait_until(lambda: "verified" in run("solutions", "list").out, "the re-run is green")
     person.asks("/bad")
     person.sees("will not be used again")
-    assert "failed" in run("solutions", "list").out
+    assert run("solutions", "list").out == ""
+    assert "the person said that its answer is wrong" in run("solutions", "list", "--retired").out
 
     person.asks("two")
     person.sees(VERDICT)
