@@ -8,33 +8,37 @@ from dataclasses import replace
 from .egress.policy import READ_ONLY
 from .entries import Entry, Proof, Solution
 from .events import CellFinished, CellStarted, RerunFinished, RerunStarted, Stream, rest
+from .memory.agreeing import disagreement
 from .ports import Fresh, Kernel, Store
 from .starting import StartingKernel
 from .types import Access, CellResult
 
 
-def rerun(entry: Entry, store: Store, boot: Fresh, kernel: Kernel | None = None) -> Stream[Proof]:
+def rerun(
+    entry: Entry, store: Store, boot: Fresh, kernel: Kernel | None = None, *, recent: bool = False
+) -> Stream[Proof]:
     """The other stream: proves an entry and settles it in `store`, unless nothing can be said.
 
     See `prove` for the rest. Raises EnvironmentFault.
     """
     yield RerunStarted(entry.id)
-    proof = yield from prove(entry.solution, boot, kernel)
+    proof = yield from prove(entry.solution, boot, kernel, recent=recent)
     if proof.green is not None:
         store.settle(entry.id, proof.green, proof.program, proof.why)
     yield RerunFinished(entry.id, proof.green)
     return proof
 
 
-def prove(solution: Solution, boot: Fresh, kernel: Kernel | None = None) -> Stream[Proof]:
+def prove(solution: Solution, boot: Fresh, kernel: Kernel | None = None, *, recent: bool = False) -> Stream[Proof]:
     """Runs the program in `kernel` (None: one that `boot` makes), and where it fails the `whole` one in another.
 
-    `boot` makes a kernel that may only read, from the solution's hosts; every kernel is closed. Raises NoSandbox.
+    `boot` makes a kernel that may only read, from the solution's hosts; every kernel is closed. `recent`: it ran
+    a moment ago, and has to come to the same answer, if it is given the same data. Raises NoSandbox.
     """
     proof = Proof(False, why="there is no program")
     for program in filter(None, dict.fromkeys((solution.program, solution.whole))):
         result = yield from _run(program, kernel or StartingKernel(boot))
-        kernel, proof = None, _proof(result, solution)
+        kernel, proof = None, _proof(result, solution, recent=recent)
         if proof.green is not False:
             return replace(proof, program=program if program != solution.program else "")
     return proof
@@ -48,11 +52,12 @@ def _run(program: str, kernel: Kernel) -> Stream[CellResult]:
     return result
 
 
-def _proof(result: CellResult, solution: Solution) -> Proof:
+def _proof(result: CellResult, solution: Solution, *, recent: bool) -> Proof:
     """What a run says of the program."""
     if result.status == "ok":
-        said = bool(result.text.strip() or result.value.strip())
-        return Proof(said, why="" if said else "it printed nothing")
+        seen = all(access.cached for access in result.accesses if access.answered)
+        why = disagreement(result, solution, exactly=recent and seen)
+        return Proof(not why, why=why)
     why = f"{result.error.name}: {result.error.message}" if result.error else result.reason or result.status
     down = any(_down(access, solution.hosts) for access in result.accesses)
     return Proof(None if down or result.status in ("interrupted", "gone") else False, why=why)

@@ -140,7 +140,7 @@ class Session:
         """
         run = self._own.get(entry.id, "")
         boot = partial(self.boxes.start_readonly, entry.solution.hosts, run)
-        stream = proving.rerun(entry, self.engine.store, boot, self._standby.take(entry.id))
+        stream = proving.rerun(entry, self.engine.store, boot, self._standby.take(entry.id), recent=bool(run))
         proof = yield from self.recording.rerun(self.redactor.events(stream), run)
         return proof.green
 

@@ -18,7 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "__init__ types entries errors",
         "clock events ports parsing programs prompts cards faults filenames masks "
         "redactor keys catalogue config memory values sampling partial advice owners purse day accounts "
-        "outputs similarity vectors templates traces",
+        "outputs similarity vectors templates traces slicing",
         "engine replay budget desk asking apis outbox models kernel egress verdict store render testing",
         "session proving verifying packs starting steering play recording",
         "wiring tiers reach index borders sandboxes jupyter demo",
