@@ -77,7 +77,13 @@ def assemble(cells: Sequence[str]) -> str:
     kept: list[str] = []
     for cell in cells:
         if cell.strip() and not (kept and normalised(kept[-1]) == normalised(cell)):
-            kept.append(cell.strip("\n").rstrip())
+            kept.append(cell)
+    return joined(kept)
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Pieces of code as one, in order."""
+    kept = [part.strip("\n").rstrip() for part in parts if part.strip()]
     program = "\n\n".join(kept)
     future = dict.fromkeys(line.rstrip() for line in _FUTURE.findall(program)) if len(kept) > 1 else {}
     return "\n".join([*future, _FUTURE.sub("", program)]) if future else program

@@ -81,12 +81,10 @@ def _found(attempt: Attempt, answer: Answer, task: Task) -> _Found:
 
 
 def _cells(attempt: Attempt) -> list[tuple[str, CellResult]]:
-    """Those that left something in the kernel as it is at the end. One that repeats the one before counts once."""
+    """Those that may have left something in the kernel as it is at the end."""
     cells: list[tuple[str, CellResult]] = []
     for turn in attempt.turns:
         if turn.result and turn.code and turn.result.status in ("ok", "error"):
-            if cells and programs.normalised(cells[-1][0]) == programs.normalised(turn.code):
-                cells.pop()
             cells.append((turn.code, turn.result))
         if turn.result and turn.result.state_lost:
             cells = [cell for cell in cells if cell[1].status == "ok"]

@@ -8,6 +8,7 @@ is dropped nevertheless by mistake is found out by the re-run, which then tries 
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from .acts import Acts
 from .effects import Statement, Whole, imported, statements
 from .known import KIND_MODULES
 
+STAR = "*"
+"""How the names are called that `from x import *` binds."""
 _NONE = Acts(frozenset(), frozenset(), frozenset(), lasting=False, shows=False)
 
 
@@ -51,7 +54,7 @@ def sliced(cells: Sequence[str], shown: Collection[int], failed: Collection[int]
         cell if len(some) == len(cell_units) and number not in failed else "\n".join(unit.source for unit in some)
         for number, (cell, cell_units, some) in enumerate(zip(cells, units, kept, strict=False))
     ]
-    return Slice(programs.assemble(parts), quiet)
+    return Slice(programs.joined(parts), quiet)
 
 
 def _kept(
@@ -75,6 +78,7 @@ class _Names:
 
     def __init__(self, units: Sequence[Statement], modules: Mapping[str, str]) -> None:
         self._modules = modules
+        self._bound = {name for unit in units for name in unit.binds}.union(dir(builtins))
         self._functions = {unit.defines: unit.inner for unit in units if unit.inner}
         self._plain = _always_plain(units)
         self._parents: dict[str, str] = {}
@@ -85,7 +89,7 @@ class _Names:
 
     def keeps(self, unit: Statement, needed: set[str]) -> bool:
         """Whether what comes later, and reads the names `needed`, may come out differently without `unit`."""
-        if unit.binds & needed:
+        if unit.binds & needed or (STAR in unit.binds and needed - self._bound):
             return True
         called = self._called(unit)
         unknown = (

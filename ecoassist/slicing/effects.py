@@ -87,7 +87,6 @@ def _unit(source: str, body: Sequence[ast.stmt], modules: Mapping[str, str], *, 
     hidden = any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node is not first for node in nodes)
     if _outer(everything, modules) if isinstance(first, ast.ClassDef) else hidden and not lasting:
         raise Whole
-    star = any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in everything)
     fresh = isinstance(first, ast.Assign | ast.AnnAssign | ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef)
     declared = {name for node in everything if isinstance(node, ast.Global) for name in node.names}
     return Statement(
@@ -96,7 +95,7 @@ def _unit(source: str, body: Sequence[ast.stmt], modules: Mapping[str, str], *, 
         bound | declared,
         bound - read if fresh and _binding(first) else frozenset(),
         frozenset(_plain(first)),
-        replace(acts, lasting=acts.lasting or lasting or star),
+        replace(acts, lasting=acts.lasting or lasting),
         (*_links(nodes, modules), *([_apart({function.name} | read, modules)] if function else [])),
         function.name if function else "",
         inner,
@@ -125,7 +124,9 @@ def _inner(function: ast.FunctionDef | ast.AsyncFunctionDef, modules: Mapping[st
     groups = _links(nodes, modules)
     while more := {name for group in groups if group & changed for name in group} - changed:
         changed |= more
-    return replace(acts, changes=frozenset(changed - own))
+    defaults = [*function.args.defaults, *(one for one in function.args.kw_defaults if one)]
+    kept = {function.name} if not all(map(_is_plain, defaults)) else set()  # a list as a default outlives the call
+    return replace(acts, changes=frozenset(changed - own | kept))
 
 
 def _outer(nodes: Sequence[ast.AST], modules: Mapping[str, str]) -> bool:
