@@ -117,8 +117,7 @@ class Engine:
         began, self._deaths, stopped = self.clock(), 0, False
         yield Started(task.query, run, why)
         if why != HOLD_OUT:
-            replay = self.limits.replay and self.replayer is not None and why != CHOSEN
-            limits = replace(self.limits, replay=replay)
+            limits = self.limits if self.replayer and why != CHOSEN else replace(self.limits, replay=False)
             recalled = yield from rest(memory.recall(self.store, task, limits, self.meanings), None)
             task, stopped = recalled or task, recalled is None
         yield Recalled(task.examples)

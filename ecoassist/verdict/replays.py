@@ -33,10 +33,10 @@ def _against(replay: Replay, attempt: Attempt) -> str:
         return f"the stored program failed: {turn.fault.detail[:160] if turn.fault else turn.result.status}"
     if turn.answer is None:
         return "the stored program printed nothing"
-    if turn.fault:
-        return f"the stored program got no data: {turn.fault.detail[:160]}"
     if refused := next((access for access in attempt.accesses if access.refused), None):
         return f"the stored program was refused {refused.host}: {refused.refused[:160]}"
+    if turn.fault:
+        return f"the stored program got no data: {turn.fault.detail[:160]}"
     if replay.hosts and not attempt.accesses:
         return "the stored program asked none of its hosts"
     if not answer_like(turn.answer.text):
