@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .config import Config
 from .egress.proxies import Proxies
@@ -46,10 +46,13 @@ class CleanModel:
 
 
 class CleanStore:
-    """A store that no key goes into, nor comes out of."""
+    """A store that no key goes into, nor comes out of.
 
-    def __init__(self, store: Store, redactor: Redactor) -> None:
-        self.store, self.redactor = store, redactor
+    `unmarked` takes a session's placeholders out of why a program failed: it may tell the URL that it asked.
+    """
+
+    def __init__(self, store: Store, redactor: Redactor, unmarked: Callable[[str], str] = str) -> None:
+        self.store, self.redactor, self.unmarked = store, redactor, unmarked
 
     def similar(self, query: str, meaning: Meaning | None = None) -> tuple[Match, ...]:
         return self.redactor.value(self.store.similar(self.redactor.text(query), meaning))
@@ -64,7 +67,7 @@ class CleanStore:
         return self.store.keep(self.redactor.value(solution))
 
     def settle(self, id: int, green: bool, program: str = "", why: str = "") -> None:
-        self.store.settle(id, green, self.redactor.text(program), self.redactor.text(why))
+        self.store.settle(id, green, self.redactor.text(program), self.redactor.text(self.unmarked(why)))
 
     def pending(self) -> tuple[Entry, ...]:
         return self.redactor.value(self.store.pending())

@@ -201,6 +201,12 @@ class Sandboxes:
         names = {text: secret.name for secret in self._policy.secrets for text in (secret.placeholder, secret.value)}
         return programs.without_placeholders(program, names)
 
+    def unmarked(self, text: str) -> str:
+        """`text` with the names of variables in place of this session's placeholders, where it is no program."""
+        for secret in self._policy.secrets:
+            text = text.replace(secret.placeholder, f"[{secret.name}]")
+        return text
+
     def _without_keys(self, file: Attachment) -> Attachment:
         """Keys replaced by what code sees under their variables; all others by some other text."""
         shown = {secret.name: secret.placeholder for secret in self._policy.secrets}

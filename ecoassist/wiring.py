@@ -87,7 +87,7 @@ def open_session(
         engine = Engine(
             tiers=models.tiers(choices),
             kernel=asking,
-            store=CleanStore(store, redactor),
+            store=CleanStore(store, redactor, boxes.unmarked),
             judge=judge,
             system=prompts.system_text(packages=boxes.packages, network=network, seconds=config.sandbox.cell_seconds),
             ready=kernel.ready,

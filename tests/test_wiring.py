@@ -7,15 +7,19 @@ from typing import Any
 
 import pytest
 
+from ecoassist.borders import CleanStore
 from ecoassist.clock import Clock
 from ecoassist.config import load
 from ecoassist.demo.endpoint import Endpoint, Scripted
 from ecoassist.egress.policy import Override
+from ecoassist.entries import Solution
 from ecoassist.errors import NoModel, UsageFault
 from ecoassist.play import play
 from ecoassist.prompts import CLOSED, NETWORK, OPEN
 from ecoassist.reach import apis_of, missing_keys, policy_of
+from ecoassist.redactor import Redactor
 from ecoassist.sandboxes import Sandboxes
+from ecoassist.testing import MemoryStore
 from ecoassist.tiers import choices_of, judge_choice, price_of, steps_of
 from ecoassist.types import Answer, Attachment, Attempt, CellResult, Place, Price, Reply, Task, Turn
 from ecoassist.verdict.judge import Chain
@@ -60,6 +64,31 @@ def test_a_stored_program_holds_neither_placeholder_nor_key(tmp_path: Path) -> N
     boxes = Sandboxes(config(tmp_path, WEATHER, WEATHER_KEY=KEY), print, (), unsafe_local=True)
     assert KEY not in (program := boxes.portable(f"key = '{KEY}'"))
     assert "os.environ['WEATHER_KEY']" in program
+
+
+def test_a_program_of_others_gets_neither_keys_nor_private_apis(tmp_path: Path) -> None:
+    text = WEATHER + '[apis.mine]\nurl = "http://localhost:8090"\nprivate = true\n'
+    boxes = Sandboxes(config(tmp_path, text, WEATHER_KEY=KEY), print, ())
+    hosts = ("api.weather.example", "localhost", "closed.example")
+    assert boxes.closed(hosts) == ("closed.example",)
+    assert boxes.closed(hosts, keyless=True) == ("localhost", "closed.example")
+    policy = boxes._keyless(hosts)
+    assert (policy.hosts, policy.secrets, policy.doors, policy.read_only) == (("api.weather.example",), (), (), True)
+    boxes = Sandboxes(config(tmp_path, text + '[network]\npolicy = "none"\n', WEATHER_KEY=KEY), print, ())
+    assert boxes.closed(hosts) == hosts
+
+
+def test_why_a_program_failed_is_stored_without_a_placeholder(tmp_path: Path) -> None:
+    boxes = Sandboxes(config(tmp_path, WEATHER, WEATHER_KEY=KEY), print, ())
+    (secret,) = policy_of(config(tmp_path, WEATHER, WEATHER_KEY=KEY)).secrets
+    placeholder = boxes._policy.secrets[0].placeholder
+    assert placeholder != secret.placeholder
+    store = MemoryStore()
+    id = store.keep(Solution("q", "p", Answer(""), "cheap"))
+    CleanStore(store, Redactor(), boxes.unmarked).settle(
+        id, False, why=f"HTTPError: 403 for https://w?key={placeholder}"
+    )
+    assert store.rows[id].note == "HTTPError: 403 for https://w?key=[WEATHER_KEY]"
 
 
 def test_an_api_without_its_key_is_off(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from ecoassist.errors import UsageFault
 
 from .common import ConfigOption, load_config, reporting, stdin_bytes
 from .person import is_there
-from .trying import JOBS, JobsOption, Trial, chosen, line, memory
+from .trying import JOBS, JobsOption, Trial, chosen, memory
 
 if TYPE_CHECKING:
     from ecoassist.borders import CleanStore
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ecoassist.sandboxes import Sandboxes
     from ecoassist.verifying import Tried
 
+WAITS, FAILED = "waits", "failed"
 STANDARD = "-"
 """In place of a file: stdin or stdout."""
 CHOICES = {"y": "yes", "yes": "yes", "": "no", "n": "no", "no": "no", "a": "all", "all": "all", "q": "none"}
@@ -123,11 +124,13 @@ def import_(
                 typer.echo(why, err=True)
             trial = Trial(settings)
             taken = _taken(new, trial.boxes, yes=yes, unattended=file == STANDARD or not is_there())
-            entries = [_kept(store, _adapted(one, settings, _name(file))) for one in taken]
-            failed = _tried(entries, trial, store, jobs)
-        if trial.interrupted:
-            raise typer.Exit(130)
-        if failed:
+            if not taken:
+                typer.echo("nothing was imported", err=True)
+                return
+            trial.prepare()  # before anything is kept
+            _try(trial, store, [_kept(store, _adapted(one, settings, _name(file))) for one in taken], jobs)
+        trial.end(len(taken))
+        if trial.counts[FAILED]:
             raise typer.Exit(1)
 
 
@@ -231,29 +234,30 @@ def _kept(store: CleanStore, solution: Solution) -> Entry:
 # ── trying what was taken ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _tried(entries: Sequence[Entry], trial: Trial, store: CleanStore, jobs: int) -> int:
-    """How many do not work."""
+def _try(trial: Trial, store: CleanStore, entries: Sequence[Entry], jobs: int) -> None:
+    """Runs each that can be run without a key; all others wait for the person."""
     from ecoassist.memory.taking import need, waits
 
-    ready, failed = [], 0
+    ready = []
     for entry in entries:
         closed = trial.boxes.closed(entry.solution.hosts, keyless=True)
         if why := need(entry.solution, closed):
-            typer.echo(line(entry, "waits", f"{why}; then: ecoassist solutions verify {entry.id}"))
+            typer.echo(trial.line(entry, WAITS, _later(entry, why)))
         else:
             ready.append(entry)
 
-    def each(result: Tried) -> str:
-        nonlocal failed
+    def settled(result: Tried) -> str:
         entry, proof = result.entry, result.proof
         if why := waits(proof, result.accesses):
-            return line(entry, "waits", f"{why}; then: ecoassist solutions verify {entry.id}")
+            return trial.line(entry, WAITS, _later(entry, why))
         store.settle(entry.id, bool(proof.green), proof.program, proof.why)
-        failed += not proof.green
-        return line(entry, "works" if proof.green else "failed", proof.why)
+        return trial.line(entry, "works" if proof.green else FAILED, proof.why)
 
-    trial.run(ready, partial(_prove, trial.boxes), each, jobs)
-    return failed
+    trial.run(ready, partial(_prove, trial.boxes), settled, jobs)
+
+
+def _later(entry: Entry, why: str) -> str:
+    return f"{why}; then: ecoassist solutions verify {entry.id}"
 
 
 def _prove(boxes: Sandboxes, entry: Entry) -> Stream[Proof]:

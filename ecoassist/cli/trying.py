@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated
@@ -47,26 +48,48 @@ class Trial:
 
         self._tell: Callable[[str], None] = lambda text: typer.echo(text, err=True)
         self.boxes = Sandboxes(config, self._notice, tuple(files))
+        self._prepared = False
         self.interrupted = False
+        self.counts = Counter[str]()
+        """Of what was said of entries."""
+
+    def prepare(self) -> None:
+        """Finds out whether there can be a sandbox, and makes its image. Raises EnvironmentFault."""
+        from .sandbox import say, telling
+
+        if not self._prepared:
+            with telling() as self._tell:
+                self.boxes.prepare()
+            self._tell, self._prepared = say, True
 
     def run(self, entries: Sequence[Entry], prove: Prove, each: Callable[[Tried], str], jobs: int = JOBS) -> None:
         """`each` deals with what came of an entry, and returns its line for stdout. Raises EnvironmentFault."""
         from ecoassist.play import Stop
         from ecoassist.verifying import tried
 
-        from .sandbox import say, telling
-
         if not entries:
             return
-        with telling() as self._tell:
-            self.boxes.prepare()
-        self._tell, stop = say, Stop()
+        self.prepare()
+        stop = Stop()
         with _bar(len(entries)) as step, closing(tried(entries, prove, stop, jobs)) as results:
             for result in results:
                 said = each(result)
                 with step():
                     typer.echo(said)
         self.interrupted = stop.requested
+
+    def line(self, entry: Entry, state: str, why: str = "") -> str:
+        """What is said of one entry."""
+        self.counts[state] += 1
+        return _line(entry, state, self.boxes.unmarked(why))
+
+    def end(self, total: int) -> None:
+        """What came of `total` entries, on stderr. Raises typer.Exit where the person stopped it."""
+        left = total - self.counts.total()
+        said = [f"{number} {name}" for name, number in self.counts.items()] + ([f"{left} left"] if left else [])
+        typer.echo(", ".join(said), err=True)
+        if self.interrupted:
+            raise typer.Exit(130)
 
     def _notice(self, text: str) -> None:
         self._tell(text)
@@ -99,8 +122,7 @@ def _bar(total: int) -> Iterator[Callable[[], AbstractContextManager[None]]]:
         yield step
 
 
-def line(entry: Entry, state: str, why: str = "") -> str:
-    """What is said of one entry."""
+def _line(entry: Entry, state: str, why: str) -> str:
     from ecoassist.render.plain import one_line
 
     from .common import redacted

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +11,7 @@ import typer
 from ecoassist.errors import UsageFault
 
 from .common import ConfigOption, FileOption, load_config, reporting
-from .trying import JOBS, JobsOption, Trial, chosen, line, memory
+from .trying import JOBS, JobsOption, Trial, chosen, memory
 
 if TYPE_CHECKING:
     from ecoassist.borders import CleanStore
@@ -52,20 +51,23 @@ def verify(
                 return
             checks = _Checks(store, Trial(settings, attached))
             checks.run(entries, attached, jobs)
-        checks.end(len(entries))
+        checks.trial.end(len(entries))
+        counts = checks.trial.counts
+        if code := 1 if counts["broken"] + counts["failed"] else 5 if counts[UNKNOWN] else 0:
+            raise typer.Exit(code)
 
 
 class _Checks:
-    """Of one command, and what came of them."""
+    """Of one command."""
 
     def __init__(self, store: CleanStore, trial: Trial) -> None:
-        self.store, self.trial, self.counts = store, trial, Counter[str]()
+        self.store, self.trial = store, trial
 
     def run(self, entries: Sequence[Entry], attached: Sequence[Attachment], jobs: int) -> None:
         ready = []
         for entry in entries:
             if why := _hindrance(entry.solution, self.trial.boxes, attached):
-                typer.echo(self._line(entry, UNKNOWN, why))
+                typer.echo(self.trial.line(entry, UNKNOWN, why))
             else:
                 ready.append(entry)
         self.trial.run(ready, partial(_prove, self.trial.boxes), self._settled, jobs)
@@ -74,24 +76,10 @@ class _Checks:
         """Without this session's placeholders: what failed may have told its URL."""
         entry, proof = result.entry, result.proof
         if proof.green is None:
-            return self._line(entry, UNKNOWN, proof.why)
-        self.store.settle(entry.id, proof.green, proof.program, self.trial.boxes.portable(proof.why))
+            return self.trial.line(entry, UNKNOWN, proof.why)
+        self.store.settle(entry.id, proof.green, proof.program, self.trial.boxes.unmarked(proof.why))
         red = "failed" if entry.state == "pending" else "broken"
-        return self._line(entry, "works" if proof.green else red, proof.why)
-
-    def _line(self, entry: Entry, state: str, why: str) -> str:
-        self.counts[state] += 1
-        return line(entry, state, self.trial.boxes.portable(why))
-
-    def end(self, total: int) -> None:
-        """The sum on stderr, and the exit code."""
-        counts, left = self.counts, total - self.counts.total()
-        said = [f"{number} {name}" for name, number in counts.items()] + ([f"{left} left"] if left else [])
-        typer.echo(", ".join(said), err=True)
-        if self.trial.interrupted:
-            raise typer.Exit(130)
-        if code := 1 if counts["broken"] + counts["failed"] else 5 if counts[UNKNOWN] else 0:
-            raise typer.Exit(code)
+        return self.trial.line(entry, "works" if proof.green else red, proof.why)
 
 
 def _prove(boxes: Sandboxes, entry: Entry) -> Stream[Proof]:

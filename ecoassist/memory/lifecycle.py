@@ -17,6 +17,7 @@ from ecoassist.types import Spending
 
 from .merit import lost
 
+LATER, REPAIRED = "a later program for the same question", "it answers its question as well, and works"
 TWIN = 0.9
 """Questions at least so similar that name the same, or only other values of parameters, are one question."""
 
@@ -71,10 +72,19 @@ def _verified(entry: Entry, near: Sequence[Entry], now: str) -> list[Entry]:
             replace(first, state="verified", verified=now, note=""),
             replace(retired(entry, f"#{first.id} has the same program for nearly the same question"), verified=now),
         ]
+    below = [other for other in others if _above(entry, other)]
     key = same(entry.solution.query)
-    rivals = [other for other in others if same(other.solution.query) == key and _above(entry, other)]
-    gone = [retired(rival, f"#{entry.id} took its place: a later program for the same question") for rival in rivals]
+    gone = [
+        retired(other, f"#{entry.id} took its place: {why}")
+        for other in below
+        if (why := LATER if same(other.solution.query) == key else REPAIRED if _mended(other, entry) else "")
+    ]
     return [replace(entry, state="verified", verified=now, note=""), *gone]
+
+
+def _mended(broken: Entry, newer: Entry) -> bool:
+    """Whether `newer` answers the question of what no longer works, with its values."""
+    return broken.state == "broken" and templates.bound(newer.solution, broken.solution.query) is not None
 
 
 def _above(newer: Entry, older: Entry) -> bool:

@@ -190,7 +190,9 @@ def test_what_is_imported_is_shown_and_tried_without_any_key(
     run: Command, climate: Climate, store: SqliteStore
 ) -> None:
     mine = kept(store, "What is 6 times 7?", "print(6 * 7)")
-    spy = "import os, json\nsaid = json.dumps(dict(os.environ))\nprint('CLIMATE' in said, len(said))"
+    spy = "import os, urllib.request\nnames = [name for name in os.environ if name.endswith('_KEY')]\n"
+    spy += "key = dict(os.environ).get('CLIMATE' + '_KEY', '')\n"
+    spy += CALL.replace("?q=Oslo'", "?key=' + key") + "print(names)"
     away = CALL.replace(HOST, OTHER) + "print(said)"
     acts = f"import urllib.request\nprint(urllib.request.urlopen('https://{HOST}/v1', b'x').read())"
     file = pack(
@@ -199,7 +201,7 @@ def test_what_is_imported_is_shown_and_tried_without_any_key(
         {"query": "How warm is it in Rome?", "program": KEYED + "print(said['temp'])", "hosts": [HOST]},
         {"query": "Who else is there?", "program": away, "hosts": [HOST]},
         {"query": "Write it down.", "program": acts, "hosts": [HOST]},
-        {"query": "What do you see?", "program": spy},
+        {"query": "What do you see?", "program": spy, "hosts": [HOST]},
         {"query": "what is 6 times 7", "program": "print(43)"},
     )
     unasked = run("solutions", "import", file)
@@ -208,6 +210,7 @@ def test_what_is_imported_is_shown_and_tried_without_any_key(
 
     ran = run("solutions", "import", file, "--yes")
     assert ran.code == 1, ran.err
+    assert "2 works, 2 failed, 1 waits" in ", ".join(sorted(ran.err.splitlines()[-1].split(", "), reverse=True))
     assert f"6 of 6 is left out: solution #{mine} is for the same question" in ran.err
     assert "1 of 5: How warm is it in Oslo?\n   hosts: api.climate.example\n" in ran.err
     assert "   │ said = json.load(urllib.request.urlopen(" in ran.err
@@ -223,7 +226,7 @@ def test_what_is_imported_is_shown_and_tried_without_any_key(
     }
     assert {one.solution.origin for one in found.values()} == {"", "weather.jsonl"}
     assert found["How warm is it in Oslo?"].solution.apis == ("climate",)
-    assert climate.asked == ["GET /v1?q=Oslo"], "one request, and that without the key"
+    assert sorted(climate.asked) == ["GET /v1?key=", "GET /v1?q=Oslo"], "nothing else went out, and no key with it"
     waiting = found["How warm is it in Rome?"].id
     assert f"it asks for CLIMATE_KEY; then: ecoassist solutions verify {waiting}\n" in ran.out
 
