@@ -20,6 +20,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,7 @@ from .known import endpoints_of, program_of
 
 BLOCK = 50
 DEMONSTRATION = re.compile(r"<data>\nQuestion: .*?\n</data>", re.DOTALL)
+CLEAR = "get_ipython().run_line_magic('reset', '-f')"
 GUESS = "print('I remember that it was 7')"
 HOSTS = ("api.weatherapi.com", "www.alphavantage.co", "maps.googleapis.com")
 
@@ -61,8 +63,10 @@ def main() -> None:
     published: Mapping[str, str] = json.loads(given.programs.read_text("utf-8"))
     queries = json.loads(given.queries.read_text("utf-8"))["queries"][: given.questions]
     known = {one["query"]: program_of(one["query"], one["domain"], published) for one in queries}
-    asked, entries = together(list(known) * (2 if given.again else 1), known)
-    alone = strong_alone(list(known), known) * (2 if given.again else 1)
+    with ThreadPoolExecutor(1) as beside:
+        strong = beside.submit(strong_alone, list(known), known)
+        asked, entries = together(list(known) * (2 if given.again else 1), known)
+        alone = strong.result() * (2 if given.again else 1)
     print("SIMULATION: scripted models, emulated services; real engine, memory, store, gate and sandbox\n")
     print(table(asked, alone))
     played = sum(query in published for query in known)
@@ -75,7 +79,8 @@ def together(queries: Sequence[str], known: Mapping[str, str]) -> tuple[list[Ask
     asked: list[Asked] = []
     with stage(os.environ, 0, models=scripts(known)) as built, open_session(built.config) as session:
         boxes = session.boxes = Reused(session.boxes)
-        for query in shown(queries, "together"):
+        session.engine.kernel = Emptied(session.engine.kernel)
+        for query in counted(queries):
             outcome = play(session.ask(query))
             for entry in session.pending():
                 play(session.rerun(entry))
@@ -88,7 +93,7 @@ def together(queries: Sequence[str], known: Mapping[str, str]) -> tuple[list[Ask
 def strong_alone(queries: Sequence[str], known: Mapping[str, str]) -> list[float]:
     """What each question costs without a weaker model, a verdict and a memory."""
     with stage(os.environ, 0, models=scripts(known)) as built, open_session(built.alone) as session:
-        return [alone(session, query) for query in shown(queries, "strong alone")]
+        return [alone(session, query) for query in queries]
 
 
 def alone(session: Session, query: str) -> float:
@@ -111,10 +116,10 @@ def record(outcome: Outcome) -> Asked:
     return Asked(way, spent.usd or 0.0, spent.prompt_tokens + spent.completion_tokens)
 
 
-def shown(queries: Sequence[str], title: str) -> Iterable[str]:
+def counted(queries: Sequence[str]) -> Iterable[str]:
     """The queries one by one, with their number on the error stream."""
     for number, query in enumerate(queries, 1):
-        sys.stderr.write(f"\r{title}: {number} of {len(queries)}")
+        sys.stderr.write(f"\rquestion {number} of {len(queries)}")
         sys.stderr.flush()
         yield query
     sys.stderr.write("\n")
@@ -176,13 +181,33 @@ def _judge(request: ChatRequest) -> Scripted:
 # ── kernels ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+class Emptied:
+    """A kernel that forgets its variables where it would be restarted or ended: a start takes a second, this does not.
+
+    The gate around it is the real one.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel, self.stale = kernel, False
+
+    def run(self, code: str, seconds: float | None = None) -> Stream[CellResult]:
+        if self.stale:
+            self.stale = False
+            yield from self.kernel.run(CLEAR)
+        return (yield from self.kernel.run(code, seconds))
+
+    def restart(self) -> None:
+        self.stale = True
+
+    close = restart
+
+
 class Reused:
-    """Boxes with one kernel for all that only reads, to save the time of booting one for each: it forgets everything
-    between two uses. It may read from all three services; the gate is otherwise the real one."""
+    """Boxes whose re-runs share one kernel, which may read from all three services."""
 
     def __init__(self, boxes: Boxes) -> None:
         self.boxes = boxes
-        self._readonly: Kernel | None = None
+        self.readonly: Emptied | None = None
 
     def prepare(self) -> object:
         return self.boxes.prepare()
@@ -191,32 +216,12 @@ class Reused:
         return self.boxes.start()
 
     def start_readonly(self, hosts: tuple[str, ...], run: str = "") -> Kernel:
-        if self._readonly is None:
-            self._readonly = self.boxes.start_readonly(HOSTS)
-        return Lent(self._readonly)
+        self.readonly = self.readonly or Emptied(self.boxes.start_readonly(HOSTS))
+        return self.readonly
 
     def end(self) -> None:
-        if self._readonly is not None:
-            self._readonly.close()
-
-
-class Lent:
-    """A kernel that is only emptied when it is closed."""
-
-    def __init__(self, kernel: Kernel) -> None:
-        self.kernel, self.used = kernel, False
-
-    def run(self, code: str, seconds: float | None = None) -> Stream[CellResult]:
-        self.used = True
-        return (yield from self.kernel.run(code, seconds))
-
-    def restart(self) -> None:
-        self.kernel.restart()
-
-    def close(self) -> None:
-        if self.used:
-            self.used = False
-            self.kernel.restart()
+        if self.readonly:
+            self.readonly.kernel.close()
 
 
 if __name__ == "__main__":
