@@ -84,8 +84,12 @@ class Solution:
     is a candidate."""
 
     def settled(self, program: str = "") -> Solution:
-        """As it is kept once its re-run is over: without its answer, and with the `program` that ran."""
-        return replace(self, program=program or self.program, answer=Answer(""), whole="", took=())
+        """As it is kept once its re-run is over: without its answer, and with the `program` that ran.
+
+        Where that is another one, which shows more, what it prints is no longer the answer alone.
+        """
+        tells = self.tells and program in ("", self.program)
+        return replace(self, program=program or self.program, answer=Answer(""), whole="", took=(), tells=tells)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
@@ -13,18 +14,28 @@ from .ports import Fresh, Kernel, Store
 from .starting import StartingKernel
 from .types import Access, CellResult
 
+LONGEST = 400
+"""Characters of the words in which a failure is told."""
+
 
 def rerun(
-    entry: Entry, store: Store, boot: Fresh, kernel: Kernel | None = None, *, recent: bool = False
+    entry: Entry,
+    store: Store,
+    boot: Fresh,
+    kernel: Kernel | None = None,
+    *,
+    recent: bool = False,
+    portable: Callable[[str], str] = str,
 ) -> Stream[Proof]:
     """The other stream: proves an entry and settles it in `store`, unless nothing can be said.
 
-    See `prove` for the rest. Raises EnvironmentFault.
+    `portable` takes what is of this session only out of the reason why it failed. See `prove` for the rest. Raises
+    EnvironmentFault.
     """
     yield RerunStarted(entry.id)
     proof = yield from prove(entry.solution, boot, kernel, recent=recent)
     if proof.green is not None:
-        store.settle(entry.id, proof.green, proof.program, proof.why)
+        store.settle(entry.id, proof.green, proof.program, portable(proof.why))
     yield RerunFinished(entry.id, proof.green)
     return proof
 
@@ -35,13 +46,15 @@ def prove(solution: Solution, boot: Fresh, kernel: Kernel | None = None, *, rece
     `boot` makes a kernel that may only read, from the solution's hosts; every kernel is closed. `recent`: it ran
     a moment ago, and has to come to the same answer, if it is given the same data. Raises NoSandbox.
     """
-    proof = Proof(False, why="there is no program")
-    for program in filter(None, dict.fromkeys((solution.program, solution.whole))):
-        result = yield from _run(program, kernel or StartingKernel(boot))
-        kernel, proof = None, _proof(result, solution, recent=recent)
-        if proof.green is not False:
-            return replace(proof, program=program if program != solution.program else "")
-    return proof
+    result = yield from _run(solution.program, kernel or StartingKernel(boot))
+    proof = _proof(result, solution, recent=recent)
+    if proof.green is not False or solution.whole in ("", solution.program):
+        return proof
+    result = yield from _run(solution.whole, StartingKernel(boot))
+    second = _proof(result, replace(solution, tells=False), recent=recent)  # other cells print beside the answer
+    if second.green is False:
+        return proof
+    return replace(second, program=solution.whole if second.green else "")
 
 
 def _run(program: str, kernel: Kernel) -> Stream[CellResult]:
@@ -58,7 +71,7 @@ def _proof(result: CellResult, solution: Solution, *, recent: bool) -> Proof:
         seen = all(access.cached for access in result.accesses if access.answered)
         why = disagreement(result, solution, exactly=recent and seen)
         return Proof(not why, why=why)
-    why = f"{result.error.name}: {result.error.message}" if result.error else result.reason or result.status
+    why = f"{result.error.name}: {result.error.message}"[:LONGEST] if result.error else result.reason or result.status
     down = any(_down(access, solution.hosts) for access in result.accesses)
     return Proof(None if down or result.status in ("interrupted", "gone") else False, why=why)
 

@@ -140,7 +140,8 @@ class Session:
         """
         run = self._own.get(entry.id, "")
         boot = partial(self.boxes.start_readonly, entry.solution.hosts, run)
-        stream = proving.rerun(entry, self.engine.store, boot, self._standby.take(entry.id), recent=bool(run))
+        kernel, portable = self._standby.take(entry.id), self.engine.setting.portable
+        stream = proving.rerun(entry, self.engine.store, boot, kernel, recent=bool(run), portable=portable)
         proof = yield from self.recording.rerun(self.redactor.events(stream), run)
         return proof.green
 

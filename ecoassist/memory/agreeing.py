@@ -45,10 +45,9 @@ def disagreement(result: CellResult, solution: Solution, *, exactly: bool) -> st
         return f"it printed no {solution.shape or 'answer'}"
     if not exactly or not solution.answer.text:
         return ""
-    same = _same(printed, solution.answer, solution.query) if solution.tells else None
-    if same is False:
+    if solution.tells and _same(printed, solution.answer, solution.query) is False:
         return "it came to another answer"
-    return "it did not print again what its answer was made of" if not same and _missing(solution.took, result) else ""
+    return "it did not print again what its answer was made of" if _missing(solution.took, result) else ""
 
 
 def _same(printed: Answer, answer: Answer, query: str) -> bool | None:

@@ -59,9 +59,10 @@ def _token(text: str, content: str) -> bool:
 
 
 def _texts(program: str, module: ast.Module | None) -> Iterator[str]:
-    """Lines of the program's literals and comments; of one that does not parse, all its lines."""
+    """Lines of the program's literals and comments; of one that does not parse, all that may be one."""
     if module is None:
-        yield from _lines(program)
+        for part in [program, *re.split(r"[\"']", program)]:
+            yield from _lines(part)
         return
     for node in ast.walk(module):
         if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):

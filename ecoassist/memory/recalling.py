@@ -53,7 +53,7 @@ def replay(matches: Sequence[Match], task: Task, limits: Limits) -> Replay | Non
 def _fitting(entry: Entry, task: Task) -> str | None:
     """The program of an entry with the values of the question. None: it is not to answer this one by itself."""
     made = entry.solution
-    if not merit.replayable(entry) or not enabled(entry, task) or templates.fixed(made):
+    if not made.tells or not merit.replayable(entry) or not enabled(entry, task) or templates.fixed(made):
         return None
     program = templates.bound(made, task.in_context)
     return None if program is None else fitted(program, made.files, task.files)
