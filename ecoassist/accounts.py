@@ -55,6 +55,10 @@ class RunCost:
     """Of the strongest tier at that time; None: unknown."""
     dear: bool = False
     """It was answered at that price from the first call on: there was nothing to save."""
+    replayed: bool = False
+    """A stored program answered it, without a model."""
+    spared: float | None = None
+    """What the question had cost that the program is from; None: unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,23 @@ class Estimate:
     @property
     def saved(self) -> float:
         return self.strong - self.usd
+
+
+@dataclass(frozen=True, slots=True)
+class Spared:
+    """What the questions that stored programs answered took, against those that the programs are from."""
+
+    runs: int
+    before: float
+    """Dollars that those had cost."""
+    usd: float
+    """Dollars that judging some of the answers took."""
+    left_out: int
+    """Runs of which either is unknown."""
+
+    @property
+    def saved(self) -> float:
+        return self.before - self.usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +179,24 @@ def total(name: str, used: Sequence[Used]) -> Total:
 
 
 def estimated(runs: Iterable[RunCost]) -> Estimate:
-    """What the runs that came to an end by themselves saved; not those that the strongest tier was to answer alone."""
-    cascade = [run for run in runs if run.status in ANSWERED and run.why != HOLD_OUT]
+    """What the runs that came to an end by themselves saved.
+
+    Not those that the strongest tier was to answer alone, nor those that a stored program answered: see `spared`.
+    """
+    cascade = [run for run in runs if run.status in ANSWERED and run.why != HOLD_OUT and not run.replayed]
     known = [(run.usd, run.tokens, run.strong) for run in cascade]
     priced = [(usd, cost(tokens, strong)) for usd, tokens, strong in known if usd is not None and tokens and strong]
     exact = all(run.exact for run in cascade if run.usd is not None)
     spent, strong = sum(usd for usd, _ in priced), sum(strong for _, strong in priced)
     return Estimate(len(priced), strong, spent, exact, len(cascade) - len(priced))
+
+
+def spared(runs: Iterable[RunCost]) -> Spared:
+    """What the runs saved that a stored program answered."""
+    replayed = [run for run in runs if run.status in ANSWERED and run.replayed]
+    known = [(run.spared, run.usd) for run in replayed if run.spared is not None and run.usd is not None]
+    before, usd = sum(before for before, _ in known), sum(usd for _, usd in known)
+    return Spared(len(replayed), before, usd, len(replayed) - len(known))
 
 
 def measured(runs: Iterable[RunCost]) -> Measured | None:

@@ -424,6 +424,8 @@ class Replay:
     wins: int = 0
     judged: bool = False
     """This use of it is put to whoever judges, so that its record stays true."""
+    usd: float | None = None
+    """What the question that it is from cost, in all; None: unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def replay(matches: Sequence[Match], task: Task, limits: Limits) -> Replay | Non
         program = _fitting(match.entry, task)
         if program is not None:
             judged = (match.entry.replays + 1) % merit.JUDGED == 0
-            return Replay(match.id, made.query, program, made.hosts, made.shape, match.entry.wins, judged)
+            return Replay(match.id, made.query, program, made.hosts, made.shape, match.entry.wins, judged, made.usd)
     return None
 
 

@@ -17,6 +17,7 @@ from ecoassist.accounts import (
     Used,
     estimated,
     measured,
+    spared,
     total,
     totals,
 )
@@ -54,10 +55,10 @@ def lines(report: Report) -> list[str]:
     """What is to be said; all foreign text is plain."""
     rows = [f"since {report.since}"]
     if not report.used:
-        return [*rows, "no call of a model"]
+        return [*rows, "no call of a model", *_replayed(report.costs)]
     for name, key in KEYS.items():
         rows += ["", *_table(name, (*totals(report.used, key), total("all", report.used)))]
-    rows += ["", *_runs(report.costs), *_saved(report), *_measured(measured(report.costs))]
+    rows += ["", *_runs(report.costs), *_saved(report), *_replayed(report.costs), *_measured(measured(report.costs))]
     return [*rows, *_judge(report.alike), *_agreement(report.agreement)]
 
 
@@ -101,7 +102,7 @@ def _saved(report: Report) -> list[str]:
     left_out = f"; {words.count(guess.left_out, 'run')} left out: a price or tokens unknown" if guess.left_out else ""
     if not guess.runs:
         return [f"saved      unknown{left_out}"] if left_out else []
-    if all(cost.dear for cost in report.costs):
+    if all(cost.dear for cost in report.costs if not cost.replayed):
         return ["saved      nothing: all was answered at the price of the strongest tier"]
     lost = guess.saved < 0
     verb, bound, of = ("lost", "at most ", "beyond the") if lost else ("saved", "at least ", "of")
@@ -111,6 +112,20 @@ def _saved(report: Report) -> list[str]:
         f"{verb:<9}  {amount}{share} that the strongest tier alone would take: an estimate{left_out}",
         f"           {METHOD}, over {words.count(guess.runs, 'run')}",
     ]
+
+
+def _replayed(costs: Sequence[RunCost]) -> list[str]:
+    """Questions that took no model. Nothing is said where there are none."""
+    found = spared(costs)
+    if not found.runs:
+        return []
+    answered = words.count(found.runs, "question") + " by stored programs, without a model"
+    if found.left_out == found.runs:
+        return [f"replayed   {answered}: what that saved is unknown"]
+    left_out = f"; {words.count(found.left_out, 'run')} left out: a price unknown" if found.left_out else ""
+    judging = f", less {words.money(found.usd)} for judging" if found.usd else ""
+    about = f"about {_usd(found.saved)} saved: what the questions had cost that those are from{judging}"
+    return [f"replayed   {answered}", f"           {about}{left_out}"]
 
 
 def _measured(found: Measured | None) -> list[str]:
@@ -167,7 +182,7 @@ def record(report: Report) -> dict[str, JSON]:
         **by,
         "total": _total(total("", report.used)),
         "runs": {**_statuses(report.costs)},
-        "saved": {"estimate": _estimate(guess), "measured": _measure(found)},
+        "saved": {"estimate": _estimate(guess), "measured": _measure(found), "replays": _spared(report.costs)},
         "judge": {"agreed": same, "pairs": both},
         "agreement": [{"tier": tier, "agreed": one, "pairs": of} for tier, (one, of) in report.agreement.items()],
     }
@@ -198,6 +213,19 @@ def _estimate(guess: Estimate) -> dict[str, JSON] | None:
         "usd": guess.usd,
         "saved_usd": guess.saved,
         "exact": guess.exact,
+    }
+
+
+def _spared(costs: Sequence[RunCost]) -> dict[str, JSON] | None:
+    found = spared(costs)
+    if not found.runs:
+        return None
+    return {
+        "runs": found.runs,
+        "left_out": found.left_out,
+        "before_usd": found.before,
+        "usd": found.usd,
+        "saved_usd": found.saved,
     }
 
 

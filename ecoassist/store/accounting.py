@@ -22,7 +22,7 @@ _USED = """
 _COSTS = """
     SELECT runs.status, runs.tier, runs.why, runs.prompt, runs.completion, runs.cached,
            count(calls.id), total(calls.usd), sum(calls.usd IS NULL), min(calls.exact), max(calls.strong),
-           total(calls.purpose = 'answer' AND calls.price != calls.strong) = 0
+           total(calls.purpose = 'answer' AND calls.price != calls.strong) = 0, runs.replayed, runs.spared
     FROM runs LEFT JOIN calls ON calls.run = runs.id
     WHERE runs.day >= ? AND runs.status NOT IN ('running', 'lost') GROUP BY runs.id
 """
@@ -75,10 +75,13 @@ class Accounting:
         return replace(call, exact=bool(call.exact), price=self._price(price), strong=self._price(strong))
 
     def _cost(self, row: tuple[Any, ...]) -> RunCost:
-        status, tier, why, prompt, completion, cached, calls, usd, unknown, exact, strong, dear = row
+        status, tier, why, prompt, completion, cached, calls, usd, unknown, exact, strong, dear, replayed, spared = row
         price = self._price(strong) if strong else None
         tokens = Usage(prompt, completion, cached) if prompt is not None else None
-        return RunCost(status, tier, why, None if unknown or not calls else usd, bool(exact), tokens, price, bool(dear))
+        free = replayed is not None and not calls
+        known = 0.0 if free else None if unknown or not calls else usd  # a run without calls has an empty row of them
+        head = (status, tier, why, known, bool(exact or free))
+        return RunCost(*head, tokens, price, bool(dear), replayed is not None, spared)
 
     def _price(self, text: str) -> Price | None:
         try:

@@ -229,6 +229,10 @@ _LEDGER: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX verdicts_run ON verdicts (run)",
         "CREATE INDEX verdicts_step ON verdicts (step, tier)",
     ),
+    (
+        "ALTER TABLE runs ADD COLUMN replayed INTEGER",  # the solution that answered it without a model
+        "ALTER TABLE runs ADD COLUMN spared REAL",  # what the question had cost that it is from; NULL: unknown
+    ),
 )
 
 SOLUTIONS = Schema("store of solutions", 0x65636F61, _SOLUTIONS)  # "ecoa"

@@ -70,12 +70,15 @@ class RunLog:
             self._change("UPDATE runs SET status = ?, fault = ? WHERE id = ?", status, plain(fault), run)
             return
         tokens = _tokens(outcome)
+        replayed = outcome.replayed
         self._change(
             """
-            UPDATE runs SET status = ?, tier = ?, seconds = ?, prompt = ?, completion = ?, cached = ? WHERE id = ?
+            UPDATE runs SET status = ?, tier = ?, seconds = ?, prompt = ?, completion = ?, cached = ?, replayed = ?,
+                spared = ? WHERE id = ?
             """,
             *(outcome.status, outcome.tier or "", outcome.seconds),
             *((tokens.prompt, tokens.completion, tokens.cached) if tokens else (None, None, None)),
+            *((replayed.id, replayed.usd) if replayed else (None, None)),
             run,
         )
 
