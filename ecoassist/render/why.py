@@ -6,7 +6,6 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from ecoassist.entries import numbered
 from ecoassist.events import HOLD_OUT, Event, Finished
 from ecoassist.types import JSON, Attempt, Call, End, Example, Fault, Price, Run, Spending, Turn, Verdict
 
@@ -70,9 +69,7 @@ def _begins(why: str, story: Story) -> str:
 
 
 def _examples(examples: Sequence[Example]) -> str:
-    used = (
-        f"{numbered(one.id)} (score {one.score:.2f}): {words.shortened(one_line(one.query), 80)}" for one in examples
-    )
+    used = (f"{words.scored(one)}: {words.shortened(one_line(one.query), 80)}" for one in examples)
     return "; ".join(used) or "none was shown"
 
 

@@ -112,8 +112,13 @@ def folded(parts: Sequence[str], width: int) -> str:
 
 
 def recalled(examples: Sequence[Example]) -> str:
-    named = ", ".join(f"{numbered(example.id)} (score {example.score:.2f})" for example in examples)
-    return f"{count(len(examples), 'similar solution')}: {named}"
+    return f"{count(len(examples), 'similar solution')}: {', '.join(map(scored, examples))}"
+
+
+def scored(example: Example) -> str:
+    """Its number, how like the question it is, and whether it is there to be repaired."""
+    broken = ", broken: to be repaired" if example.trouble else ""
+    return f"{numbered(example.id)} (score {example.score:.2f}{broken})"
 
 
 def judged(verdict: Verdict, step: str = "") -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +14,19 @@ import pytest
 from ecoassist.entries import Entry, FileShape, Solution
 from ecoassist.store.sqlite import SqliteStore
 from ecoassist.types import Answer
-from tests.e2e.conftest import LOCAL, PATIENCE, Command, Serve, judged, judging, prompt, python
+from tests.e2e.conftest import (
+    LOCAL,
+    PATIENCE,
+    Command,
+    Serve,
+    finish,
+    judged,
+    judging,
+    prompt,
+    python,
+    read_until,
+    wait_until,
+)
 from tests.egress.conftest import Net, Reply, Seen
 
 HOST, OTHER = "api.climate.example", "api.other.example"
@@ -128,6 +141,21 @@ def test_only_what_is_there_and_served_can_be_verified(run: Command, store: Sqli
     retired = run("solutions", "verify", str(given_up))
     assert retired.code == 2
     assert f"ecoassist solutions restore {given_up}" in retired.err
+
+
+@pytest.mark.docker
+def test_ctrl_c_ends_the_checks_and_leaves_no_sandbox_behind(
+    run: Command, store: SqliteStore, containers: Callable[[int], list[str]]
+) -> None:
+    quick, slow = kept(store, "q", "print(4)"), kept(store, "r", "import time\ntime.sleep(600)\nprint(4)")
+    process = run.start("solutions", "verify")
+    said = read_until(process, "works")
+    process.send_signal(signal.SIGINT)
+    ran = finish(process)
+    assert ran.code == 130, ran.err
+    assert said.startswith(f"#{quick} ")
+    assert (entry(store, slow).state, entry(store, slow).note) == ("verified", "")
+    wait_until(lambda: not containers(ran.pid), "the containers are gone")
 
 
 def test_without_an_engine_nothing_is_marked(run: Command, store: SqliteStore) -> None:

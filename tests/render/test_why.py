@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 from ecoassist import events as ev
+from ecoassist.render import words
 from ecoassist.render.result import dumps
 from ecoassist.render.runs import rows, shown
 from ecoassist.render.story import told
@@ -159,3 +160,8 @@ def test_the_code_of_each_cell_is_shown_with_what_came_of_it() -> None:
     assert "# attempt 1 by weak, turn 1: ✗ KeyError: 'rain'" in said
     assert "\nimport w\nw['rain']" in said
     assert "question:\n  Does it rain?\nanswer:\n  It rains." in said
+
+
+def test_a_solution_that_was_shown_to_be_repaired_is_told_as_such() -> None:
+    shown = Example(3, "Did it rain?", "print()", 0.81, trouble="KeyError: 'rain'")
+    assert words.recalled([shown]) == "1 similar solution: #3 (score 0.81, broken: to be repaired)"
