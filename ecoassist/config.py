@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, ValidationError, model_validator
 
 from . import catalogue
 from .errors import UsageFault
@@ -173,6 +173,30 @@ class RunsConfig(_Section):
     """Above so much, the oldest runs are forgotten."""
 
 
+class EmbeddingsConfig(_Section):
+    """Who tells what questions mean: a model at an endpoint, or one in a folder of this machine."""
+
+    model: str = ""
+    """The name of one at an OpenAI-compatible endpoint for embeddings."""
+    base_url: str | None = None
+    """As for a tier."""
+    key: Variable | None = None
+    folder: Path | None = None
+    """In place of `model`: of ONNX weights and a tokenizer.json. Needs the extra `local`."""
+    gate: float = Field(default=0.40, ge=0, le=1)
+    """The least similarity, the mean of words and meaning, of a question whose solution is shown. The default was
+    measured for all-MiniLM-L6-v2; another model needs its own."""
+    price: PriceConfig | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> EmbeddingsConfig:
+        if bool(self.model) == bool(self.folder):
+            raise ValueError("name a model of an endpoint, or a folder with one: either of them")
+        if self.folder and (self.base_url or self.key or self.price):
+            raise ValueError("a folder has no base_url, key or price")
+        return self
+
+
 class SolutionsConfig(_Section):
     demonstrations: int = Field(default=1, ge=0, le=3)
     """Solutions that a prompt shows at most."""
@@ -180,6 +204,8 @@ class SolutionsConfig(_Section):
     """The least similarity of a question whose solution is shown."""
     replay: bool = True
     """Whether a stored program may answer without a model."""
+    embeddings: EmbeddingsConfig | None = None
+    """Without: solutions are found by the words of their questions alone."""
 
 
 class Config(_Section):
@@ -209,9 +235,11 @@ class Config(_Section):
         """Those that name keys: of APIs and of models."""
         named = [variable for api in self.apis.values() for variable in api.keys]
         models = [self._key_of(tier) for tier in self.tiers] if self.tiers else [PROVIDERS["api.openai.com"]]
+        embeddings = self.solutions.embeddings
+        models += [self._key_of(embeddings)] if embeddings and embeddings.model else []
         return tuple(dict.fromkeys([*named, *filter(None, models)]))
 
-    def _key_of(self, tier: TierConfig) -> str | None:
+    def _key_of(self, tier: TierConfig | EmbeddingsConfig) -> str | None:
         """The variable of a tier's key, of one that names none that of its endpoint; None: it needs none."""
         if tier.key:
             return tier.key

@@ -32,7 +32,7 @@ Status = Literal["solved", "unsolved", "unverified", "budget", "interrupted"]
 RunStatus = Status | Literal["running", "lost", "error"]
 """Of a run on the ledger; lost: its process ended without a word, error: something around it was broken."""
 PlaceKind = Literal["query", "header", "bearer", "basic", "body"]
-Purpose = Literal["answer", "judge"]
+Purpose = Literal["answer", "judge", "embed"]
 Way = Literal["direct", "words", "program", "plan", "replay"]
 """How an attempt goes about a question: as it likes, in words without code, by a program, with a plan before one, or by
 a stored program without any model."""

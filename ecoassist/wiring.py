@@ -20,6 +20,7 @@ from .budget import Budget
 from .clock import Clock
 from .config import Config
 from .desk import Desk
+from .embedders import meanings_of
 from .engine import Engine
 from .errors import EnvironmentFault
 from .events import CHOSEN
@@ -96,6 +97,7 @@ def open_session(
             limits=Limits(config.solutions.demonstrations, replay=config.solutions.replay, foreign=not unsafe_local),
             setting=Setting(boxes.portable, boxes.image, lambda: datetime.datetime.now().astimezone().isoformat()),
             replayer=None if unsafe_local else partial(replayed, boot=boxes.start_replay),
+            meanings=meanings_of(config, budget, redactor, desk.warn),
             keep_state=chat,
             handoff=config.cascade.handoff == "digest",
         )

@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "outputs similarity vectors templates traces slicing",
         "engine replay budget desk asking apis outbox models kernel egress verdict store render testing",
         "session proving verifying packs starting steering play recording",
-        "wiring tiers reach index borders sandboxes jupyter demo",
+        "wiring tiers embedders reach index borders sandboxes jupyter demo",
         "cli __main__",
     )
 )

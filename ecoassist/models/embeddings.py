@@ -15,7 +15,7 @@ from .line import Line
 from .openai import FOREIGN, OpenAIEndpoint, Timeouts
 from .pump import pump
 
-LONGEST = 2_000
+LONGEST = 1_000
 """Characters of a text that are sent: some endpoints refuse more than 512 tokens."""
 PATIENCE = Timeouts(connect=3.0, read=10.0, total=10.0)
 """An answer waits no longer for what only helps to find a solution."""
@@ -66,7 +66,7 @@ class OpenAIEmbedder(OpenAIEndpoint):
 
 def _plain(text: str) -> str:
     """As UTF-8 can hold it; endpoints refuse an empty one."""
-    return text[:LONGEST].encode("utf-8", "replace").decode() or "-"
+    return text[:LONGEST].strip().encode("utf-8", "replace").decode() or "-"
 
 
 def _vectors(answer: Any, number: int) -> tuple[bytes, ...]:

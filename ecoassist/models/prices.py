@@ -25,10 +25,17 @@ def price_of(model: str, base_url: str, at: datetime | None = None) -> Price | N
     return Price(0.0, 0.0, 0.0) if is_local(base_url) else listed_price(model, base_url, at)
 
 
-def listed_price(model: str, base_url: str | None = None, at: datetime | None = None) -> Price | None:
+def price_of_reading(model: str, base_url: str) -> Price | None:
+    """Of a model that only reads, as one for embeddings does. None: unknown."""
+    return Price(0.0, 0.0, 0.0) if is_local(base_url) else listed_price(model, base_url, writes=False)
+
+
+def listed_price(
+    model: str, base_url: str | None = None, at: datetime | None = None, *, writes: bool = True
+) -> Price | None:
     """The price in the list: of the provider that base_url belongs to; None: of whichever provider has the model.
 
-    Text tokens without any price are unknown, not free, unless the name itself ends in ":free".
+    Text tokens without any price are unknown, not free, unless the name itself ends in ":free", or it never `writes`.
     """
     from genai_prices import Usage, calc_price  # noqa: TID251 - the one place; 0.3 s to import
 
@@ -42,7 +49,7 @@ def listed_price(model: str, base_url: str | None = None, at: datetime | None = 
         kept = rate(input_tokens=PROBE, cache_write_tokens=PROBE)
     except LookupError:
         return None
-    if (read == 0 or written == 0) and not model.endswith(":free"):
+    if (read == 0 or (written == 0 and writes)) and not model.endswith(":free"):
         return None
     return Price(read, written, cached, kept if kept != read else None)
 

@@ -233,6 +233,44 @@ _LEDGER: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE runs ADD COLUMN replayed INTEGER",  # the solution that answered it without a model
         "ALTER TABLE runs ADD COLUMN spared REAL",  # what the question had cost that it is from; NULL: unknown
     ),
+    (
+        # calls for embeddings as well
+        """
+        CREATE TABLE every_call (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            run TEXT NOT NULL DEFAULT '',
+            day TEXT NOT NULL,           -- of this machine, ISO 8601: the day whose money it takes
+            at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
+            state TEXT NOT NULL CHECK (state IN ('held', 'settled')),
+            owner TEXT NOT NULL,         -- the process that makes it
+            tier TEXT NOT NULL,
+            model TEXT NOT NULL,
+            purpose TEXT NOT NULL CHECK (purpose IN ('answer', 'judge', 'embed')),
+            prompt INTEGER NOT NULL,     -- tokens
+            completion INTEGER NOT NULL,
+            cached INTEGER NOT NULL DEFAULT 0,
+            usd REAL,                    -- NULL: the price is unknown
+            exact INTEGER NOT NULL,      -- 0: an upper bound
+            price TEXT NOT NULL,         -- JSON
+            strong TEXT NOT NULL         -- JSON: the price of the strongest tier at that time
+        )
+        """,
+        "INSERT INTO every_call SELECT * FROM calls",
+        """
+        INSERT INTO sqlite_sequence (name, seq)
+            SELECT 'every_call', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'every_call')
+        """,
+        """
+        UPDATE sqlite_sequence SET seq = max(seq, coalesce((
+            SELECT seq FROM sqlite_sequence WHERE name = 'calls'
+        ), 0)) WHERE name = 'every_call'
+        """,
+        "DROP TABLE calls",
+        "ALTER TABLE every_call RENAME TO calls",
+        "CREATE INDEX calls_day ON calls (day, state)",
+        "CREATE INDEX calls_held ON calls (owner) WHERE state = 'held'",
+        "CREATE INDEX calls_run ON calls (run)",
+    ),
 )
 
 SOLUTIONS = Schema("store of solutions", 0x65636F61, _SOLUTIONS)  # "ecoa"

@@ -69,7 +69,7 @@ def test_stored_questions_get_their_vectors_with_the_next_question_once() -> Non
 @pytest.mark.parametrize(
     "trouble",
     [
-        ProviderError("it is gone", "start it"),
+        ProviderError("it is gone", "start it", retryable=True),
         EnvironmentFault("it is gone", "start it"),
         BudgetSpent("it is gone", "start it"),
     ],
@@ -82,6 +82,33 @@ def test_an_embedder_that_fails_costs_one_notice_and_is_left_alone(trouble: Exce
     assert said == ["solutions are found by words alone: it is gone; start it"]
     assert recalled(store, meanings) == (task, [])
     assert len(embedder.seen) == 1
+
+
+class Choosy(ScriptedEmbedder):
+    """Refuses every request that holds the word "bomb", and as a whole."""
+
+    def embed(self, texts: Sequence[str]) -> Stream[tuple[bytes, ...]]:
+        made = yield from super().embed(texts)
+        if any("bomb" in text for text in texts):
+            raise ProviderError("it answered HTTP 400", "ask otherwise")
+        return made
+
+
+def test_a_stored_question_that_is_refused_takes_nothing_from_the_others() -> None:
+    store, embedder = store_of("How deep is the lake?", "Where is the bomb?", "Who wrote the book?"), Choosy({})
+    meanings = Meanings(embedder)
+    assert recalled(store, meanings)[1] == []
+    assert [len(texts) for texts in embedder.seen] == [4, 1, 1, 1, 1]
+    assert recalled(store, meanings)[1] == []
+    assert [len(texts) for texts in embedder.seen[5:]] == [1]
+    with store.shelf.transaction() as rows:
+        assert [len(vector) for _, vector in sorted(rows.vectors("scripted"))] == [2, 0, 2]
+
+
+def test_a_question_that_is_refused_itself_is_found_by_its_words() -> None:
+    embedder, store = Choosy({}), store_of("How deep is the lake?")
+    _, said = recalled(store, Meanings(embedder), Task("Is the bomb in the lake?"))
+    assert said == ["solutions are found by words alone: it answered HTTP 400; ask otherwise"]
 
 
 def test_a_store_that_cannot_be_written_to_is_read_all_the_same() -> None:

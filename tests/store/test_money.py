@@ -218,3 +218,25 @@ def test_processes_share_a_day_without_a_race(processes: int, path: Path) -> Non
     assert held == 0
     assert 0.49 < spent <= 0.5 + 1e-9, "all of it could be spent, and no more"
     assert most <= 0.5 + 1e-9, "not at any moment"
+
+
+def test_a_ledger_of_the_first_version_keeps_its_calls_and_takes_those_for_embeddings(path: Path) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in LEDGER.steps[0]:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {LEDGER.application_id}")
+        connection.execute("PRAGMA user_version = 1")
+        row = ("2026-11-21", "settled", "", "cheap", "small", "answer", 7, 3, 0.5, 1, "null", "null")
+        names = "day, state, owner, tier, model, purpose, prompt, completion, usd, exact, price, strong"
+        for _ in range(3):
+            connection.execute(f"INSERT INTO calls ({names}) VALUES ({', '.join('?' * len(row))})", row)
+        connection.execute("DELETE FROM calls WHERE id = 3")
+    with closing(Database(path, LEDGER)) as database:
+        id = Money(database).reserve(replace(CALL, tier="embeddings", purpose="embed"), None)
+    assert id == 4  # a number is never given twice
+    assert rows(path, "id, purpose, prompt, usd") == [
+        (1, "answer", 7, 0.5),
+        (2, "answer", 7, 0.5),
+        (4, "embed", 100, 0.01),
+    ]
