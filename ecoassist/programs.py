@@ -155,7 +155,7 @@ def without_placeholders(program: str, names: Mapping[str, str]) -> str:
         edits = [(node, _source(literals.visit(node))) for node in holders]
     except (ValueError, RecursionError):  # quotes that this Python cannot nest in an f-string
         return _erased(program, names)
-    rewritten = _rewritten(program, edits)
+    rewritten = edited(program, edits)
     first = min(node.lineno for node, _ in edits)
     if not any(_imports_os(statement) and statement.lineno < first for statement in module.body):
         rewritten = _with_import_os(rewritten, module)
@@ -243,7 +243,7 @@ def _source(node: ast.expr) -> str:
     return f"({text})" if isinstance(node, ast.BinOp) else text
 
 
-def _rewritten(program: str, edits: Sequence[tuple[ast.expr, str]]) -> str:
+def edited(program: str, edits: Sequence[tuple[ast.expr, str]]) -> str:
     """The program with each node's text replaced. Columns of the syntax tree are bytes of UTF-8."""
     lines = program.encode().split(b"\n")
     for node, text in sorted(edits, key=lambda edit: (edit[0].lineno, edit[0].col_offset), reverse=True):

@@ -1,19 +1,29 @@
-"""A stored program as a template: which of its literals the question names, and what it is for other values. Pure."""
+"""A stored program as a template: which of its literals the question names, and what it is for other values. Pure.
+
+A literal of the program is a parameter if the question names it and the program works with it: the ticker that a model
+looked up for a company is none, and the company's name in a line that is printed is none either. All is read anew from
+question and program each time, so nothing has to be believed that was stored or shared beside them.
+"""
 
 from __future__ import annotations
 
 from ecoassist.entries import Parameter, Solution
-from ecoassist.similarity import same
+
+from . import ageing, binding, matching, showing
+from .template import Template, template
+from .words import plain
 
 
 def parameters(query: str, program: str) -> tuple[Parameter, ...]:
     """The literals of `program` that `query` names, in the order of the question."""
-    return ()
+    made = _template(query, program)
+    return tuple(showing.parameter(slot) for slot in made.slots) if made else ()
 
 
 def shown(solution: Solution) -> tuple[str, str]:
     """Question and program with names in place of the values that belong to this question alone."""
-    return solution.query, solution.program
+    made = _template(solution.query, solution.program)
+    return showing.shown(solution.program, made) if made and made.slots else (solution.query, solution.program)
 
 
 def bound(solution: Solution, query: str) -> str | None:
@@ -21,9 +31,22 @@ def bound(solution: Solution, query: str) -> str | None:
 
     None: it is another question. Values enter as Python literals, whatever they hold.
     """
-    return solution.program if same(solution.query) == same(query) else None
+    if plain(solution.query) == plain(query) and plain(query):
+        return solution.program
+    made = _template(solution.query, solution.program)
+    if made is None or not made.slots:
+        return None
+    values = matching.values(made, query)
+    return None if values is None else binding.bound(solution.program, made.source, made.slots, values)
 
 
 def fixed(solution: Solution) -> str:
     """Why the program answers its question only on the day it ran, if so."""
-    return ""
+    return ageing.fixed(solution)
+
+
+def _template(query: str, program: str) -> Template | None:
+    try:
+        return template(query, program)
+    except RecursionError:
+        return None

@@ -53,7 +53,7 @@ def moment(text: str, month_first: bool | None = None) -> Moment | None:
     text = text.strip().rstrip(".").strip()
     if not re.search(r"\d|noon|midnight", text, re.IGNORECASE) or len(text) > 80:
         return None
-    for start, end, day in _days(text, month_first):
+    for start, end, day in days(text, month_first):
         rest = text[:start] + text[end:]
         if start and end < len(text):
             continue
@@ -66,7 +66,7 @@ def moment(text: str, month_first: bool | None = None) -> Moment | None:
 
 def dates(text: str) -> list[str]:
     """The days that a text names, in order and as written."""
-    return [limited(text, start, end) for start, end, _ in sorted(_days(text, None), key=_where)]
+    return [limited(text, start, end) for start, end, _ in sorted(days(text, None), key=_where)]
 
 
 def limited(text: str, start: int, end: int) -> str:
@@ -77,7 +77,7 @@ def limited(text: str, start: int, end: int) -> str:
 
 def without_dates(text: str) -> str:
     """`text` without the days and times in it, whose digits are no numbers."""
-    for start, end, _ in sorted(_days(text, None), key=_where, reverse=True):
+    for start, end, _ in sorted(days(text, None), key=_where, reverse=True):
         text = f"{text[:start]} {text[end:]}"
     return _TIME.sub(" ", text)
 
@@ -92,7 +92,7 @@ def _where(found: tuple[int, int, Day]) -> tuple[int, int]:
     return found[:2]
 
 
-def _days(text: str, month_first: bool | None) -> Iterator[tuple[int, int, Day]]:
+def days(text: str, month_first: bool | None) -> Iterator[tuple[int, int, Day]]:
     """Where days are written; of forms that overlap, the first and fullest."""
     taken: list[tuple[int, int]] = []
     for pattern in _DATES:

@@ -1,0 +1,166 @@
+"""Whether a question is another one with other values, and which. Pure.
+
+Everything outside the slots has to be the same, word for word, and there may be one way only to read the rest into the
+slots. What stands in a slot has to be of its kind and no more than that: in "weather in Oslo tomorrow" the last word
+is no part of a name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from ecoassist.similarity import FUNCTION_WORDS
+from ecoassist.values.kinds import Day
+
+from .figures import figure, like
+from .mentions import MAX_TEXT, MAX_WORDS, TIMES
+from .moments import whole
+from .template import Slot, Template
+from .words import MAX_QUERY, PARTICLES, QUOTES, Word, cased, plain, read, words
+
+Value = str | int | float | Day
+_Element = str | int
+"""A word, or the number of a slot."""
+_MARKS = re.compile(r"[^\w\s.,'’&/\-]")
+_SPLIT = re.compile(r"[?!;:\n\t]|\w{4,}\.\s")
+_CODE = re.compile(r"[A-Z][A-Z0-9]{1,5}")
+
+
+def values(template: Template, query: str) -> tuple[Value, ...] | None:
+    """What `query` has in the slots, in their order. None: it is another question, or can be read in two ways."""
+    query = read(query)
+    found = words(query)
+    if len(query) > MAX_QUERY or not _storable(query):
+        return None
+    elements = _elements(template)
+    readings: dict[int, list[tuple[tuple[int, int], ...]]] = {0: [()]}
+    for element in elements:
+        following: dict[int, list[tuple[tuple[int, int], ...]]] = {}
+        for at, so_far in readings.items():
+            if isinstance(element, str):
+                if at < len(found) and found[at].text == element:
+                    following[at + 1] = so_far
+                continue
+            for end in range(at + 1, min(len(found), at + MAX_WORDS) + 1):
+                if _value(template, template.slots[element], query, found, at, end) is not None:
+                    following[end] = [*following.get(end, ()), *((*one, (at, end)) for one in so_far)][:2]
+        readings = following
+    whole_ones = readings.get(len(found), [])
+    return _read(template, query, found, elements, whole_ones[0]) if len(whole_ones) == 1 else None
+
+
+def _storable(query: str) -> bool:
+    """Whether it has no half of a character, which no program could hold."""
+    return not any("\ud800" <= character <= "\udfff" for character in query)
+
+
+def _elements(template: Template) -> list[_Element]:
+    """The words of the stored question, with the number of a slot for those in it."""
+    inside = {place: number for number, slot in enumerate(template.slots) for place in slot.places}
+    elements: list[_Element] = []
+    for word in template.words:
+        place = next((place for place in inside if place[0] <= word.start and word.end <= place[1]), None)
+        if place is None:
+            elements.append(word.text)
+        elif word.start == min(one.start for one in template.words if place[0] <= one.start):
+            elements.append(inside[place])
+    return elements
+
+
+def _read(
+    template: Template,
+    query: str,
+    found: tuple[Word, ...],
+    elements: list[_Element],
+    spans: tuple[tuple[int, int], ...],
+) -> tuple[Value, ...] | None:
+    """The values in order; None where the question says two things in what is one."""
+    told: dict[int, list[Value]] = {}
+    numbers = [element for element in elements if isinstance(element, int)]
+    for number, (at, end) in zip(numbers, spans, strict=True):
+        value = _value(template, template.slots[number], query, found, at, end)
+        if value is None:
+            return None
+        told.setdefault(number, []).append(value)
+    if any(_key(one) != _key(values[0]) for values in told.values() for one in values):
+        return None
+    return tuple(told[number][0] for number in range(len(template.slots)))
+
+
+def _key(value: Value) -> object:
+    return plain(value) if isinstance(value, str) else value
+
+
+def _value(template: Template, slot: Slot, query: str, found: tuple[Word, ...], at: int, end: int) -> Value | None:
+    """What the words from `at` to `end` are in a slot. None: nothing that it takes."""
+    raw = query[found[at].start : found[end - 1].end]
+    if slot.day:
+        return _day(slot, raw)
+    if slot.figure:
+        return _number(slot, raw) if end - at == 1 else None
+    if slot.quoted:
+        return _quoted(query, found, at, end)
+    return _name(slot, raw, found[at:end], cased(query, found))
+
+
+def _day(slot: Slot, raw: str) -> Day | None:
+    """A day told as fully; one that can be read in two ways only if it is written as the stored one is."""
+    old = slot.day
+    day = whole(raw)
+    if day is None or old is None or (day.day is None) != (old.day is None):
+        return None
+    if day.swapped is None:
+        return day
+    if re.sub(r"\d+", "0", raw) != re.sub(r"\d+", "0", slot.said):
+        return None
+    first = re.match(r"\d+", slot.said)
+    if first is None or old.month == old.day or int(first[0]) not in (old.month, old.day):
+        return None
+    return replace(day, swapped=None) if int(first[0]) == old.month else Day(*day.swapped)
+
+
+def _number(slot: Slot, raw: str) -> int | float | None:
+    new = figure(raw)
+    if new is None or slot.figure is None or not like(new, slot.figure) or new.value <= 0:
+        return None
+    return None if slot.kind == "integer" and not isinstance(new.value, int) else new.value
+
+
+def _quoted(query: str, found: tuple[Word, ...], at: int, end: int) -> str | None:
+    """All that stands between two quotation marks of a kind."""
+    opening = query[found[at - 1].end if at else 0 : found[at].start]
+    closing = query[found[end - 1].end : found[end].start if end < len(found) else len(query)]
+    for mark, match in QUOTES.items():
+        if mark in opening and match in closing:
+            start, stop = (
+                query.index(mark, found[at].start - len(opening)) + 1,
+                found[end - 1].end + closing.index(match),
+            )
+            text = query[start:stop]
+            if mark not in text and match not in text and text.isprintable() and len(text) <= MAX_TEXT:
+                return text
+    return None
+
+
+def _name(slot: Slot, raw: str, span: tuple[Word, ...], telling: bool) -> str | None:
+    """Words that can only be a name: with capitals where the question has any, else a single one."""
+    if len(raw) > MAX_TEXT or _MARKS.search(raw) or _SPLIT.search(raw) or raw.count(",") > slot.said.count(","):
+        return None
+    inner = plain(slot.said)
+    for number, word in enumerate(span):
+        if word.text in TIMES or (
+            word.text in FUNCTION_WORDS and word.text not in PARTICLES and word.text not in inner
+        ):
+            return None
+        if word.text.isdigit() and not any(character.isdigit() for character in slot.said):
+            return None
+        begins = raw[word.start - span[0].start]
+        joins = 0 < number < len(span) - 1 and (word.text in PARTICLES or word.text == "&")
+        if telling and not (begins.isupper() or joins or (number and (begins.isdigit() or word.text in ("s", "t")))):
+            return None
+    if not telling and len(span) > 1 and len(span) != len(inner):
+        return None
+    if _CODE.fullmatch(slot.said) and not (_CODE.fullmatch(raw) or (not telling and len(raw) <= 6)):
+        return None
+    return raw
