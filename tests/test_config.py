@@ -99,6 +99,14 @@ def test_without_a_judge_a_mistake_in_its_settings_is_still_told(write, written:
         load(write(written), judge=False, environ={})
 
 
+@pytest.mark.parametrize("written", ["", "[solutions]\nreplay = true\ndemonstrations = 2"])
+def test_an_option_or_the_file_keeps_stored_programs_from_answering(write, written: str) -> None:  # type: ignore[no-untyped-def]
+    assert load(write(written), environ={}).solutions.replay
+    solutions = load(write(written), replay=False, environ={}).solutions
+    assert (solutions.replay, solutions.demonstrations) == (False, 2 if written else 1)
+    assert not load(write("[solutions]\nreplay = false"), environ={}).solutions.replay
+
+
 def test_an_option_overrides_the_share_that_is_held_out(write) -> None:  # type: ignore[no-untyped-def]
     file = write("[cascade]\nhold_out = 0.2\nsticky = false")
     assert load(file, environ={}).cascade.hold_out == 0.2

@@ -15,7 +15,7 @@ import pytest
 
 from ecoassist.demo.endpoint import Scripted
 from ecoassist.egress.ca import SessionCA
-from ecoassist.entries import Solution
+from ecoassist.entries import FileShape, Solution
 from ecoassist.keys import put
 from ecoassist.store.sqlite import SqliteStore
 from ecoassist.types import Answer
@@ -103,7 +103,8 @@ def ask(run: Command, question: str, *options: str) -> tuple[dict[str, Any], Ran
 
 def remember(run: Command, query: str, program: str, **known: object) -> int:
     """A solution that was verified, and has won once."""
-    made = Solution(query, program, Answer(""), "weak", hosts=(HOST,), shape="number", **known)  # type: ignore[arg-type]
+    known = {"hosts": (HOST,), "shape": "number"} | known
+    made = Solution(query, program, Answer(""), "weak", **known)  # type: ignore[arg-type]
     with closing(SqliteStore(run.data / "solutions.db")) as store:
         id = store.keep(made)
         store.settle(id, True)
@@ -138,22 +139,39 @@ def test_the_third_asking_needs_no_model_and_the_kernel_reads_with_the_key(
 
 
 @pytest.mark.docker
-def test_whoever_wants_a_model_gets_one_and_a_private_question_is_replayed_as_well(
-    run: Command, serve: Serve, rain: Rain
-) -> None:
-    endpoint = serve(
-        {"weak": [Scripted("ANSWER: 13")], "strong": judging([judged(True)])},
-        more=settings(rain, run.folder),
-    )
+def test_a_private_question_is_replayed_as_well_and_no_key_is_seen(run: Command, serve: Serve, rain: Rain) -> None:
+    endpoint = serve({"weak": [], "strong": []}, more=settings(rain, run.folder))
     put(run.folder / "config.d", "RAIN_KEY", KEY)
     id = remember(run, QUESTION, f"{PROGRAM}\nprint(os.environ['RAIN_KEY'])")
 
-    private, ran = ask(run, QUESTION, "--private")
-    assert (private["status"], private["replayed"]) == ("solved", id), ran.err
+    body, ran = ask(run, QUESTION, "--private")
+
+    assert (body["status"], body["replayed"]) == ("solved", id), ran.err
     assert endpoint.log == []
     assert KEY not in ran.out + ran.err
+    with closing(SqliteStore(run.data / "solutions.db")) as store:
+        assert [entry.replays for entry in store.entries()] == [1], "the win; nothing is kept of the question"
 
-    assert ask(run, QUESTION, "--no-replay")[0]["tier"] == "weak"
+
+COUNTS = """
+import csv
+with open("sales-2025.csv") as file:
+    print(sum(int(row["sold"]) for row in csv.DictReader(file)))
+"""
+
+
+@pytest.mark.docker
+def test_a_question_about_a_file_is_replayed_for_another_one_with_the_same_columns(run: Command, serve: Serve) -> None:
+    endpoint = serve({"weak": [Scripted("ANSWER: 0")] * 2, "strong": judging([judged(True)])})
+    question, columns = "How many were sold in all?", ("day", "sold")
+    id = remember(run, question, COUNTS, hosts=(), files=(FileShape("sales-*.csv", columns),))
+    file = run.folder / "o'clock.csv"
+    file.write_text("day,sold\n2026-01-01,3\n2026-01-02,4\n")
+
+    body, ran = ask(run, question, "--file", str(file))
+
+    assert (body["replayed"], body["answer"], body["value"]) == (id, "7", 7), ran.err
+    assert endpoint.log == []
 
 
 def test_outside_a_sandbox_nothing_is_replayed(run: Command, serve: Serve) -> None:
