@@ -11,12 +11,13 @@ from .events import Stream
 from .keys import MODEL_KEYS
 from .ports import Model, Store
 from .redactor import Redactor
+from .store.postgres.address import passwords
 from .types import Message, Reply, Spending
 
 
 def redactor_of(config: Config) -> Redactor:
     """Knows the keys of all tiers and APIs, those that models are asked with where nothing is
-    configured, and the passwords of this machine's proxies.
+    configured, and the passwords of the team's store and of this machine's proxies.
 
     Raises UsageFault where keys cannot be read.
     """
@@ -25,8 +26,11 @@ def redactor_of(config: Config) -> Redactor:
 
 def held(config: Config) -> list[tuple[str, str]]:
     """Names and values of what this process holds by now; nothing is read for that."""
+    keys = config.keys.held()
     of_proxies = (("PROXY_PASSWORD", password) for password in Proxies.of(config.environ).passwords)
-    return [*config.keys.held().items(), *of_proxies]
+    team = config.solutions.team or ""
+    of_team = (("TEAM_PASSWORD", password) for password in passwords(keys.get(team, team)))
+    return [*of_team, *keys.items(), *of_proxies]
 
 
 def keys_of(config: Config) -> dict[str, str]:

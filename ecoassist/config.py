@@ -18,7 +18,7 @@ import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, ValidationError, model_validator
 
 from . import catalogue
-from .errors import UsageFault
+from .errors import EnvironmentFault, UsageFault
 from .keys import FILE, PROVIDERS, Keys, key_of_host
 from .types import Reach
 
@@ -36,6 +36,19 @@ def _variable(name: str) -> str:
 
 Variable: TypeAlias = Annotated[str, AfterValidator(_variable)]
 """The name of an environment variable."""
+
+
+def _connection(text: str) -> str:
+    """Refuses what is neither; says nothing of it, since it may hold a password."""
+    if "://" not in text:
+        return _variable(text)
+    if not re.match(r"postgres(ql)?://", text):
+        raise ValueError("write postgresql://HOST/DATABASE, or the NAME of a variable that holds such a text")
+    return text
+
+
+Connection: TypeAlias = Annotated[str, AfterValidator(_connection)]
+"""A connection string of PostgreSQL, or the name of an environment variable that holds one."""
 
 
 class PriceConfig(_Section):
@@ -206,6 +219,10 @@ class SolutionsConfig(_Section):
     """Whether a stored program may answer without a model."""
     embeddings: EmbeddingsConfig | None = None
     """Without: solutions are found by the words of their questions alone."""
+    team: Connection | None = None
+    """The store of a team, beside one's own."""
+    share: Literal["asked", "verified"] = "asked"
+    """What the team is given. asked: what `solutions share` names. verified: all that works alone, at once."""
 
 
 class Config(_Section):
@@ -232,12 +249,28 @@ class Config(_Section):
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """Those that name keys: of APIs and of models."""
+        """Those that name keys: of APIs, of models, and of the team's store."""
         named = [variable for api in self.apis.values() for variable in api.keys]
         models = [self._key_of(tier) for tier in self.tiers] if self.tiers else [PROVIDERS["api.openai.com"]]
         embeddings = self.solutions.embeddings
         models += [self._key_of(embeddings)] if embeddings and embeddings.model else []
-        return tuple(dict.fromkeys([*named, *filter(None, models)]))
+        return tuple(dict.fromkeys([*named, *filter(None, [*models, self._team_variable])]))
+
+    @property
+    def _team_variable(self) -> str | None:
+        """The one that holds the connection string of the team's store."""
+        team = self.solutions.team
+        return team if team and "://" not in team else None
+
+    def team_url(self) -> str:
+        """The connection string of the team's store. Raises EnvironmentFault where its variable is not set."""
+        if variable := self._team_variable:
+            if found := self.keys.get(variable, "").strip():
+                return found
+            raise EnvironmentFault(
+                f"{variable} is not set", f"export {variable}=postgresql://USER:PASSWORD@HOST/DATABASE"
+            )
+        return self.solutions.team or ""
 
     def _key_of(self, tier: TierConfig | EmbeddingsConfig) -> str | None:
         """The variable of a tier's key, of one that names none that of its endpoint; None: it needs none."""

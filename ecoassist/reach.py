@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from . import catalogue, templates
 from .config import ApiConfig, Config
 from .egress.places import parse_place, placeholder
 from .egress.policy import Door, Override, Policy, Service, door_of
+from .entries import Solution
 from .errors import UsageFault
 from .index import index_of
 from .types import Api, Operation, Secret
@@ -49,6 +53,22 @@ def described(name: str, api: ApiConfig) -> Api:
 def host_of(api: ApiConfig) -> str:
     """Its main host."""
     return api.host or (urlsplit(api.url).hostname or "")
+
+
+def adopting(config: Config) -> Callable[[Solution], Solution]:
+    """Gives somebody else's solution the names that its APIs have here, and anew what is derived from its program."""
+
+    @cache
+    def names() -> dict[str, str]:
+        own = {host: name for name, api in config.apis.items() for host in (host_of(api), *api.hosts)}
+        return catalogue.hosts() | own
+
+    def adopt(solution: Solution) -> Solution:
+        known = filter(None, map(names().get, solution.hosts))
+        parameters = templates.parameters(solution.query, solution.program)
+        return replace(solution, apis=tuple(dict.fromkeys(known)) or solution.apis, parameters=parameters)
+
+    return adopt
 
 
 def policy_of(config: Config) -> Policy:

@@ -7,7 +7,8 @@ a usable model nothing is started. Then the container boots in the background wh
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ from .errors import EnvironmentFault
 from .events import CHOSEN
 from .memory import Limits, Setting
 from .outbox import FolderOutbox
-from .reach import missing_keys
+from .reach import adopting, missing_keys
 from .recording import Recording
 from .sandboxes import Sandboxes, in_bytes
 from .session import Session
@@ -38,7 +39,9 @@ from .types import Api, Attachment
 if TYPE_CHECKING:
     from .engine import Tier
     from .store.ledger import SqliteLedger
+    from .store.postgres.store import PostgresStore
     from .store.sqlite import SqliteStore
+    from .store.team import Together
 
 UNKEPT = "files that code makes are not kept: the question is private; --files-dir DIR keeps them"
 UNASKED = "nobody is at a terminal to be asked"
@@ -75,13 +78,14 @@ def open_session(
     boxes = Sandboxes(config, desk.notice, tuple(files), unsafe_local=unsafe_local, outbox=outbox, clock=clock)
     for trouble in config.keys.troubles if missing_keys(config) else ():  # else nobody needed the keyring
         desk.warn(trouble)
-    store, redactor, ledger = store_of(config), redactor_of(config), ledger_of(config)
+    session: Session | None = None
+    redactor, ledger = redactor_of(config), ledger_of(config)
+    store = memory_of(config, desk.warn, lambda: session.private if session else private, soon=not private)
     kernel = StartingKernel(boxes.start, boxes.prepare)
     budget = _budget(config, ledger, desk)
     between = _Between(desk, outbox, boxes, budget, Advisor(rungs_of(choices), ledger.agreement, desk.notice))
     asking = AskingKernel(kernel, between.opened, "" if asks else UNASKED)
     network = prompts.ASKING if asks and boxes.network == prompts.CLOSED else boxes.network
-    session: Session | None = None
     try:
         models = Models(budget, redactor, price_of(choices[-1]))
         judge = models.judge(config, choices, chat=chat, person=person or asks, recorded=not unsafe_local)
@@ -183,6 +187,40 @@ def _alone(tier: str | None, strong: bool, names: Sequence[str]) -> int | None:
     if strong:
         return len(names) - 1
     return None if tier is None else place_of(tier, names)
+
+
+def memory_of(
+    config: Config,
+    notice: Callable[[str], None],
+    private: Callable[[], bool] = lambda: False,
+    *,
+    soon: bool = False,
+) -> SqliteStore | Together:
+    """One's own store, and the team's beside it where there is one.
+
+    `notice` tells the person that the team's cannot be used. `private`: whether the question under way is. `soon`: it
+    will be asked, so it is connected to in the background.
+    """
+    own, team = store_of(config), team_of(config)
+    if team is None:
+        return own
+    from . import packs
+    from .store.team import Manners, Together
+
+    if soon:
+        threading.Thread(target=team.warm, name="team-warm", daemon=True).start()
+    verified = config.solutions.share == "verified"
+    clean = redactor_of(config).value
+    return Together(own, team, Manners(notice, verified, clean, adopting(config), packs.unfit, private))
+
+
+def team_of(config: Config) -> PostgresStore | None:
+    """The store of the person's team. None: there is none."""
+    if not config.solutions.team:
+        return None
+    from .store.postgres.store import PostgresStore
+
+    return PostgresStore(config.team_url, config.solutions.gate)
 
 
 def store_of(config: Config) -> SqliteStore:

@@ -79,8 +79,8 @@ def postgres() -> Iterator[postgres_server.Server]:
 
 @pytest.fixture
 def team_url(postgres: postgres_server.Server) -> str:
-    """For tests marked `postgres`: an empty database of their own."""
-    return postgres.database()
+    """For tests marked `postgres`: a database without anything of ours."""
+    return postgres.emptied()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -21,7 +21,7 @@ from urllib.parse import quote
 FOLDERS = Path("/usr/lib/postgresql")
 """Where Debian puts the servers, one folder for each major version."""
 USER = "eco"
-STARTUP = 30.0
+STARTUP = 60.0
 """Seconds."""
 SETTINGS = ("listen_addresses=", "fsync=off", "full_page_writes=off", "max_connections=30")
 
@@ -65,6 +65,12 @@ class Server:
     def data(self) -> Path:
         return self.folder / "data"
 
+    @property
+    def pid(self) -> int:
+        """Of its first process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def url(self, database: str = "postgres", user: str = USER) -> str:
         return f"postgresql://{user}@/{database}?host={quote(str(self.folder), safe='')}"
 
@@ -103,6 +109,15 @@ class Server:
         name = f"t{next(self._databases)}"
         self.execute(f"CREATE DATABASE {name}")
         return self.url(name)
+
+    def emptied(self) -> str:
+        """The URL of one that every test may have for itself: whoever is still connected is thrown out."""
+        self.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+        self.execute("DROP SCHEMA IF EXISTS ecoassist CASCADE")
+        return self.url()
 
     def execute(self, statement: str, url: str = "") -> list[tuple[object, ...]]:
         """What a superuser says, in a connection of its own."""

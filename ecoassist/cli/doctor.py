@@ -32,6 +32,7 @@ def doctor(config: ConfigOption = None, unsafe_local: UnsafeLocal = False) -> No
             lambda: _apis(settings),
             lambda: _sandbox(settings, unsafe_local=unsafe_local),
             lambda: _memory(settings),
+            lambda: _team(settings),
         ]
         sound = [_show(check) for check in checks]
         if not all(sound):
@@ -191,3 +192,25 @@ def _memory(config: Config) -> list[str]:
     entries = store_of(config).entries()
     verified = sum(entry.state == "verified" for entry in entries)
     return [f"ok  memory: {verified} verified of {len(entries)} solutions"]
+
+
+def _team(config: Config) -> list[str]:
+    """Of the team's store, which is connected to."""
+    from ecoassist.errors import EnvironmentFault
+    from ecoassist.store.postgres.address import passwords
+    from ecoassist.wiring import team_of
+
+    if (store := team_of(config)) is None:
+        return []
+    try:
+        with closing(store):
+            verified, where = len(store.entries("verified")), store.shown()
+    except EnvironmentFault as error:
+        raise EnvironmentFault(f"the team's memory: {error}", error.remedy) from error
+    given = "all that is verified is shared" if config.solutions.share == "verified" else "shared is what you name"
+    lines = [f"ok  team: {verified} verified solutions at {where}; {given}"]
+    if passwords(config.solutions.team or ""):
+        lines.append(
+            "!!    the configuration holds its password: name a variable there that holds the connection string"
+        )
+    return lines

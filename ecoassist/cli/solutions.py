@@ -9,16 +9,19 @@ import typer
 from ecoassist.entries import numbered
 from ecoassist.errors import UsageFault
 
+from . import team
 from .common import ConfigOption, load_config, redacted_values, reporting
+from .numbers import Number, typed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ecoassist.entries import Entry
     from ecoassist.store.sqlite import SqliteStore
+    from ecoassist.store.team import Together
 
 app = typer.Typer(help="Solutions that were found, checked and kept.", no_args_is_help=True, rich_markup_mode=None)
-Number = Annotated[int, typer.Argument(help="The solution's number, as in the list.")]
+app.command()(team.share)
 
 
 @app.command("list")
@@ -60,7 +63,8 @@ def retire(id: Number, config: ConfigOption = None) -> None:
     with reporting():
         _entry(config, id)
         _store(config).retire(id, "by the person")
-        typer.echo(f"retired solution {numbered(id)}; it comes back with: ecoassist solutions restore {id}", err=True)
+        back = f"ecoassist solutions restore {typed(id)}"
+        typer.echo(f"retired solution {numbered(id)}; it comes back with: {back}", err=True)
 
 
 @app.command()
@@ -82,10 +86,8 @@ def rm(id: Number, config: ConfigOption = None) -> None:
         typer.echo(f"removed solution {numbered(id)}", err=True)
 
 
-def _store(config: Path | None) -> SqliteStore:
-    from ecoassist.wiring import store_of
-
-    return store_of(load_config(config))
+def _store(config: Path | None) -> SqliteStore | Together:
+    return team.memory(load_config(config))
 
 
 def _entry(config: Path | None, id: int) -> Entry:

@@ -25,7 +25,7 @@ def any_store(request: pytest.FixtureRequest, path: Path) -> Iterator[Store]:
         yield MemoryStore()
         return
     url = request.getfixturevalue("team_url") if request.param == "postgres" else ""
-    with closing(PostgresStore(lambda: url) if url else SqliteStore(path)) as store:
+    with closing(PostgresStore(lambda: url, patience=60, connecting=60) if url else SqliteStore(path)) as store:
         yield store
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -50,6 +51,14 @@ def parsed(text: str) -> Address:
     if not _local(parameters.get("host", "")):
         parameters.setdefault("sslmode", "require")
     return Address(parameters, secret)
+
+
+def passwords(text: str) -> tuple[str, ...]:
+    """Those in a connection string, for whoever keeps secrets out of texts: as it is meant, and as it is written."""
+    written = text.rpartition("@")[0].partition("://")[2].partition(":")[2]
+    with suppress(EnvironmentFault):
+        return tuple(dict.fromkeys(filter(None, (parsed(text).password, written))))
+    return (written,) if written else ()
 
 
 def _place(where: str) -> tuple[str, str]:

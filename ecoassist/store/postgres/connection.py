@@ -31,13 +31,19 @@ Link: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
 class Database:
     """The database that the connection string of `where` names; its tables are made on first use.
 
-    `where` raises EnvironmentFault where there is no connection string. One connection is used by all threads in turn.
+    `where` raises EnvironmentFault where there is no connection string. One connection is used by all threads in turn,
+    each for `patience` seconds at most, and `connecting` to connect.
     """
 
-    def __init__(self, where: Callable[[], str], *, patience: float = SECONDS) -> None:
-        self._where, self._patience = where, patience
+    def __init__(
+        self, where: Callable[[], str], *, patience: float = SECONDS, connecting: float = CONNECT_SECONDS
+    ) -> None:
+        self._where, self.patience, self.connecting = where, patience, connecting
         self._turn = threading.Lock()
         self._link: Link | None = None
+        self._fault: EnvironmentFault | None = None
+        """Why it could not be connected to in the background; nobody was told yet."""
+        self._over = False
 
     def address(self) -> Address:
         """Raises EnvironmentFault."""
@@ -45,16 +51,17 @@ class Database:
 
     def warm(self) -> None:
         """Connects, so that the first question need not wait for it. What fails is told by the first use."""
-        with suppress(EnvironmentFault), self._alone(), self._translated():
-            self._connected()
+        try:
+            with self._alone(), self._translated():
+                if not self._over:
+                    self._connected()
+        except EnvironmentFault as fault:
+            self._fault = fault
 
     def close(self) -> None:
-        """The next use would connect again. Does not wait for a use that is under way: that ends in time by itself."""
-        if self._turn.acquire(timeout=0.1):
-            link, self._link = self._link, None
-            self._turn.release()
-            if link:
-                link.close()
+        """Ends the connection, or has whoever uses it right now end it. The next use would connect again."""
+        self._over = True
+        self._leave()
 
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator[Link]:
@@ -63,9 +70,12 @@ class Database:
         A connection that broke while it was idle is made anew.
         """
         with self._alone(), self._translated():
+            if fault := self._fault:
+                self._fault = None
+                raise fault
             link = self._begun(write=write)
             try:
-                with _bounded(link, self._patience):
+                with _bounded(link, self.patience):
                     if write:
                         link.execute(TAKE_LOCK)
                     yield link
@@ -76,17 +86,24 @@ class Database:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        if not self._turn.acquire(timeout=self._patience):
+        if not self._turn.acquire(timeout=self.patience):
             raise Locked("another thread keeps its connection", "try again")
         try:
             yield
         finally:
             self._turn.release()
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._over and self._link and self._turn.acquire(blocking=False):
+            self._link.close()
+            self._link = None
+            self._turn.release()
 
     def _begun(self, *, write: bool) -> Link:
         import psycopg
 
-        limit = round(self._patience * 1000)
+        limit = round(self.patience * 500)  # milliseconds: sooner than ours, so that the server says what is wrong
         begin = (
             f"BEGIN {'READ WRITE' if write else 'READ ONLY'};"
             f"SET LOCAL statement_timeout = {limit}; SET LOCAL lock_timeout = {limit};"
@@ -104,7 +121,7 @@ class Database:
 
     def _say(self, link: Link, statement: str) -> None:
         try:
-            with _bounded(link, self._patience):
+            with _bounded(link, self.patience):
                 link.execute(statement.encode())
         except BaseException:
             self._give_up(link)
@@ -114,9 +131,9 @@ class Database:
         """The connection, and whether it is a new one."""
         if self._link is not None and not self._link.closed:
             return self._link, False
-        self._link = _connect(self.address())
+        self._link = _connect(self.address(), self.connecting)
         try:
-            with _bounded(self._link, self._patience):
+            with _bounded(self._link, self.patience):
                 migrate(self._link)
         except BaseException:
             self._give_up(self._link)
@@ -156,33 +173,36 @@ class Database:
             raise EnvironmentFault(_said(error), "see: ecoassist doctor") from error
 
 
-def _connect(address: Address) -> Link:
+def _connect(address: Address, seconds: float) -> Link:
     """A new connection. In a thread of its own: to look up a name cannot be interrupted. Raises EnvironmentFault."""
     import psycopg
+    from psycopg.conninfo import make_conninfo
 
     made: Future[Link] = Future()
 
     def work() -> None:
         try:
-            link = psycopg.connect(
-                **address.parameters,  # type: ignore[arg-type] # all are texts, as libpq wants them
-                connect_timeout=round(CONNECT_SECONDS),
-                application_name="ecoassist",
-                autocommit=True,
-                prepare_threshold=None,  # a pooler between would hand the statement to another connection
+            text = make_conninfo(
+                **{"application_name": "ecoassist", "connect_timeout": f"{seconds:.0f}"} | address.parameters
             )
+            # nothing is prepared: a pooler between would hand the statement to another connection
+            link = psycopg.connect(text, autocommit=True, prepare_threshold=None)
         except BaseException as error:  # noqa: BLE001 - it is raised where it was asked for
             made.set_exception(error)
             return
-        if made.set_running_or_notify_cancel():
-            made.set_result(link)
-        else:  # nobody waits any more
-            link.close()
+        with lock:
+            if not given_up:
+                made.set_result(link)
+                return
+        link.close()
 
-    threading.Thread(target=work, name="team", daemon=True).start()
-    wait([made], CONNECT_SECONDS)
-    if made.cancel():
-        raise EnvironmentFault(f"it did not answer within {CONNECT_SECONDS:g} s", "see: ecoassist doctor")
+    lock, given_up = threading.Lock(), False
+    threading.Thread(target=work, name="team-connect", daemon=True).start()
+    wait([made], seconds)
+    with lock:
+        given_up = not made.done()
+    if given_up:
+        raise EnvironmentFault(f"it did not answer within {seconds:g} s", "see: ecoassist doctor")
     return made.result()
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, get_args
 
 from ecoassist.entries import Entry, State
 from ecoassist.store import rows
 from ecoassist.store.rows import COLUMNS, plain
+from ecoassist.vectors import MOST_NUMBERS
 
 from .connection import Link
 
@@ -19,12 +20,16 @@ MANY = 2000
 """Entries with a word that are counted: one in more is a common word, however many there are."""
 VECTORS = 5000
 """That come over the network for a question, those of the newest entries: about 4 MB."""
-LARGEST = 8 << 20
-"""Bytes of a solution as JSON. What is larger was not made by answering a question."""
+LARGEST = 1 << 20
+"""Bytes of a solution as JSON that are read. What is larger was not made by answering a question."""
+
+MOST = 200
+"""Entries for the very same question that are read, unreadable ones among them."""
 
 _NAMES = ", ".join(f"solutions.{name}" for name in COLUMNS)
-_SERVED = f"solutions.state IN ('verified', 'broken') AND octet_length(solutions.solution) <= {LARGEST}"
-_OF = f"SELECT {_NAMES} FROM ecoassist.solutions WHERE same = %s AND {_SERVED} ORDER BY id DESC"
+_READABLE = f"octet_length(solutions.solution) <= {LARGEST}"
+_SERVED = f"solutions.state IN ('verified', 'broken') AND {_READABLE}"
+_OF = f"SELECT {_NAMES} FROM ecoassist.solutions WHERE same = %s AND {_SERVED} ORDER BY id DESC LIMIT {MOST}"
 _SHARING = f"""
     WITH asked AS (
         SELECT DISTINCT plainto_tsquery('english', word)::text AS word FROM unnest(%(words)s::text[]) AS word
@@ -50,7 +55,8 @@ _SHARING = f"""
 b = 0.75. The highest number that was given stands for how many entries there are: to count them would take longer."""
 _VECTORS = f"""
     SELECT vectors.id, vectors.vector FROM ecoassist.vectors JOIN ecoassist.solutions USING (id)
-    WHERE vectors.embedder = %s AND {_SERVED} ORDER BY id DESC LIMIT {VECTORS}
+    WHERE vectors.embedder = %s AND octet_length(vectors.vector) <= {2 * MOST_NUMBERS} AND {_SERVED}
+    ORDER BY id DESC LIMIT {VECTORS}
 """
 _LACKING = f"""
     SELECT {_NAMES} FROM ecoassist.solutions WHERE {_SERVED} AND NOT EXISTS (
@@ -87,12 +93,12 @@ class PostgresRows:
     def get(self, id: int) -> Entry | None:
         if not _storable(id):
             return None
-        found = self._select(f"SELECT {_NAMES} FROM ecoassist.solutions WHERE id = %s", id)
+        found = self._select(f"SELECT {_NAMES} FROM ecoassist.solutions WHERE id = %s AND {_READABLE}", id)
         return next(_entries(found), None)
 
     def all(self, state: State | None) -> list[Entry]:
-        condition, values = ("WHERE state = %s ", [state]) if state else ("", [])
-        return [*_entries(self._select(f"SELECT {_NAMES} FROM ecoassist.solutions {condition}ORDER BY id", *values))]
+        statement = f"SELECT {_NAMES} FROM ecoassist.solutions WHERE {_READABLE} AND state = ANY (%s) ORDER BY id"
+        return [*_entries(self._select(statement, [state] if state else list(get_args(State))))]
 
     def of(self, key: str) -> list[Entry]:
         return [*_entries(self._select(_OF, plain(key)))]

@@ -77,8 +77,9 @@ def migrate(connection: Connection[tuple[Any, ...]]) -> None:
 
 def _version(connection: Connection[tuple[Any, ...]]) -> int | None:
     """How many steps were taken; None: nobody has been here."""
-    row = connection.execute("SELECT to_regclass('ecoassist.version') IS NOT NULL").fetchone()
-    if not row or not row[0]:
+    # not to_regclass: what it does not find it does not look for again in the same transaction
+    there = "SELECT FROM pg_catalog.pg_tables WHERE schemaname = 'ecoassist' AND tablename = 'version'"
+    if not connection.execute(there.encode()).fetchall():
         return None
     steps = connection.execute("SELECT max(steps) FROM ecoassist.version").fetchone()
     return int(steps[0]) if steps and steps[0] is not None else 0
