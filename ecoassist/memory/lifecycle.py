@@ -6,20 +6,18 @@ retired, with a note that says why. Nothing is ever deleted but by the person.
 
 from __future__ import annotations
 
-import re
+import ast
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ecoassist import templates
+from ecoassist import programs, templates
 from ecoassist.entries import SERVED, Entry, Solution
-from ecoassist.similarity import cosine, features, masked, same
+from ecoassist.similarity import same
 from ecoassist.types import Spending
 
 from .merit import lost
 
 LATER, REPAIRED = "a later program for the same question", "it answers its question as well, and works"
-TWIN = 0.9
-"""Questions at least so similar that name the same, or only other values of parameters, are one question."""
 
 
 def settled(entry: Entry, near: Sequence[Entry], green: bool, program: str, why: str, now: str) -> list[Entry]:
@@ -63,23 +61,31 @@ def restored(entry: Entry) -> Entry | None:
 
 
 def _verified(entry: Entry, near: Sequence[Entry], now: str) -> list[Entry]:
-    """A candidate that worked: it joins the oldest of its twins, or takes the place of others for its question."""
+    """A candidate that worked: it joins the oldest of its twins, or takes the place of others for its question.
+
+    Then it has the wins of one that never lost: they were won for this question, and without them one that is asked
+    again and again would be answered by a program that is always too new to be trusted.
+    """
     others = [other for other in near if other.id != entry.id and other.state in SERVED]
-    twins = [other for other in others if _twin(other.solution, entry.solution)]
+    twins = [other for other in others if _above(other, entry) and _twin(other.solution, entry.solution)]
     if twins:
         first = min(twins, key=lambda twin: twin.id)
         return [
             replace(first, state="verified", verified=now, note=""),
-            replace(retired(entry, f"#{first.id} has the same program for nearly the same question"), verified=now),
+            replace(retired(entry, f"#{first.id} answers it with the same program"), verified=now),
         ]
-    below = [other for other in others if _above(entry, other)]
-    key = same(entry.solution.query)
-    gone = [
-        retired(other, f"#{entry.id} took its place: {why}")
-        for other in below
-        if (why := LATER if same(other.solution.query) == key else REPAIRED if _mended(other, entry) else "")
-    ]
-    return [replace(entry, state="verified", verified=now, note=""), *gone]
+    reasons = {other.id: _replaced(other, entry) for other in others if _above(entry, other)}
+    gone = [other for other in others if reasons.get(other.id)]
+    wins = max((other.wins for other in gone if other.state == "verified" and not other.losses), default=0)
+    verified = replace(entry, state="verified", verified=now, note="", wins=entry.wins + wins)
+    return [verified, *(retired(other, f"#{entry.id} took its place: {reasons[other.id]}") for other in gone)]
+
+
+def _replaced(older: Entry, newer: Entry) -> str:
+    """Why `newer` takes the place of `older`, if it does: it is for the same question, or mends it."""
+    if same(older.solution.query) == same(newer.solution.query):
+        return LATER
+    return REPAIRED if _mended(older, newer) else ""
 
 
 def _mended(broken: Entry, newer: Entry) -> bool:
@@ -93,21 +99,23 @@ def _above(newer: Entry, older: Entry) -> bool:
 
 
 def _twin(older: Solution, newer: Solution) -> bool:
-    """Whether `older` serves whatever `newer` would serve."""
+    """Whether `older` serves whatever `newer` would serve: bound to its question it is the same program.
+
+    Other words for the same are no twins: the older one would not be replayed for them.
+    """
     if older.files != newer.files or frozenset(newer.hosts) - frozenset(older.hosts):
         return False
-    if templates.bound(older, newer.query) == newer.program:
-        return True
-    if templates.shown(older)[1] != templates.shown(newer)[1]:
-        return False
-    alike = cosine(features(older.query), features(newer.query)) >= TWIN
-    return alike and _names(older.query) == _names(newer.query)
+    program = templates.bound(older, newer.query)
+    return program is not None and _meaning(program) == _meaning(newer.program)
 
 
-def _names(query: str) -> set[str]:
-    """What `query` names: its words that are masked."""
-    plain = masked(query).lower()
-    return {word for word in re.findall(r"\w+", query.lower()) if word not in plain}
+def _meaning(program: str) -> str:
+    """Equal for programs that differ in comments and layout only."""
+    tree = programs.tree(program, magic=False)
+    try:
+        return ast.dump(tree) if tree else program
+    except RecursionError:
+        return program
 
 
 def _proven(solution: Solution, program: str) -> Solution:

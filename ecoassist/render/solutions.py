@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ecoassist.entries import Entry, FileShape, Parameter, numbered
+from ecoassist.entries import SERVED, Entry, FileShape, Parameter, numbered
+from ecoassist.memory.merit import worth
 
 from . import columns, words
 from .plain import one_line
@@ -33,7 +34,7 @@ def shown(entry: Entry) -> list[str]:
     facts = {
         "question": solution.query,
         "answer": solution.answer.text,
-        "state": f"{entry.state}: {entry.note}" if entry.note else entry.state,
+        "state": _state(entry),
         "record": _record(entry),
         "found by": f"{solution.tier} ({solution.model})" if solution.model else solution.tier,
         "found for": _cost(solution.usd, solution.tokens),
@@ -49,6 +50,14 @@ def shown(entry: Entry) -> list[str]:
     }
     width = max(map(len, facts))
     return [f"{name:{width}} {one_line(value)}" for name, value in facts.items() if value]
+
+
+def _state(entry: Entry) -> str:
+    """With the reason why it is not shown to models, if it is not."""
+    why = entry.note
+    if entry.state in SERVED and not worth(entry):
+        why = "; ".join(filter(None, [why, "no longer shown: questions cost no less with it"]))
+    return f"{entry.state}: {why}" if why else entry.state
 
 
 def _record(entry: Entry) -> str:

@@ -13,6 +13,7 @@ from ecoassist.ports import Store
 from ecoassist.store.postgres.store import PostgresStore
 from ecoassist.store.sqlite import SqliteStore
 from ecoassist.testing import MemoryStore
+from ecoassist.types import Spending
 from ecoassist.vectors import packed
 
 QUERY = "What is the temperature in Oslo?"
@@ -98,6 +99,89 @@ def test_the_newest_verified_solution_of_a_question_is_preferred(any_store: Stor
 def test_an_unrelated_question_is_served_nothing(any_store: Store, solution: MakeSolution) -> None:
     any_store.settle(any_store.keep(solution()), True)
     assert any_store.similar("Translate this poem into Latin, please.") == ()
+
+
+def test_what_was_superseded_is_retired_with_a_reason_and_can_be_restored(
+    any_store: Store, solution: MakeSolution
+) -> None:
+    first, second = (any_store.keep(solution(program=f"print({number})")) for number in range(2))
+    any_store.settle(first, True)
+    any_store.settle(second, True)
+    (retired,) = any_store.entries("retired")
+    assert (retired.id, retired.note) == (first, f"#{second} took its place: a later program for the same question")
+    assert any_store.restore(first)
+    assert {match.id for match in any_store.similar(QUERY)} == {first, second}
+    assert not any_store.restore(first)
+
+
+def test_the_same_program_again_joins_the_first(any_store: Store, solution: MakeSolution) -> None:
+    first, second = (any_store.keep(solution(query)) for query in (QUERY, QUERY.lower()))
+    any_store.settle(first, True)
+    any_store.settle(second, True)
+    assert [match.id for match in any_store.similar(QUERY)] == [first]
+    assert [entry.id for entry in any_store.entries("retired")] == [second]
+
+
+def test_the_program_that_ran_well_is_the_one_that_is_served(any_store: Store, solution: MakeSolution) -> None:
+    id = any_store.keep(solution())
+    any_store.settle(id, True, program="print(2 + 2)")
+    (match,) = any_store.similar(QUERY)
+    assert match.entry.solution.program == "print(2 + 2)"
+    assert match.entry.solution.answer.text == ""
+
+
+def test_uses_are_counted_with_what_they_cost(any_store: Store, solution: MakeSolution) -> None:
+    id = any_store.keep(solution())
+    any_store.settle(id, True)
+    any_store.credit(id, True, Spending(0.25, 100, 20, calls=1))
+    any_store.credit(id, False, Spending(0.5, 100, 20, calls=2))
+    any_store.credit(id, None)
+    entry = any_store.get(id)
+    assert entry
+    assert (entry.wins, entry.losses, entry.replays) == (1, 1, 1)
+    assert (entry.uses, entry.usd, entry.tokens) == (2, 0.75, 240)
+
+
+def test_a_loser_is_demoted_then_retired_then_restored_with_a_clean_record(
+    any_store: Store, solution: MakeSolution
+) -> None:
+    loser = any_store.keep(solution())
+    other = any_store.keep(solution("What is the temperature in Oslo this week?", "print(5)"))
+    for id in (loser, other):
+        any_store.settle(id, True)
+    assert [match.id for match in any_store.similar(QUERY)] == [loser, other]
+    for _ in range(2):
+        any_store.credit(loser, False)
+    assert [match.id for match in any_store.similar(QUERY)] == [other, loser]
+    any_store.credit(loser, False)
+    assert [match.id for match in any_store.similar(QUERY)] == [other]
+    (retired,) = any_store.entries("retired")
+    assert (retired.id, retired.note) == (loser, "it lost 3 questions and won 0")
+    assert any_store.restore(loser)
+    entry = any_store.get(loser)
+    assert entry
+    assert (entry.state, entry.wins, entry.losses, entry.note) == ("verified", 0, 0, "")
+    assert [match.id for match in any_store.similar(QUERY)] == [loser, other]
+
+
+def test_what_is_retired_by_hand_is_served_no_longer(any_store: Store, solution: MakeSolution) -> None:
+    id = any_store.keep(solution())
+    any_store.settle(id, True)
+    assert any_store.retire(id, "by the person")
+    assert any_store.similar(QUERY) == ()
+    any_store.settle(id, True)
+    assert [(entry.id, entry.note) for entry in any_store.entries("retired")] == [(id, "by the person")]
+
+
+def test_a_removed_entry_is_gone(any_store: Store, solution: MakeSolution) -> None:
+    id = any_store.keep(solution())
+    any_store.settle(id, True)
+    assert any_store.remove(id)
+    assert not any_store.remove(id)
+    assert (any_store.get(id), any_store.similar(QUERY), any_store.entries()) == (None, (), ())
+    assert not any_store.retire(id, "why")
+    assert not any_store.restore(id)
+    assert any_store.keep(solution()) > id
 
 
 def test_credit_for_an_entry_that_is_gone_is_lost_in_silence(any_store: Store) -> None:
