@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from ecoassist.demo.endpoint import Scripted
+from ecoassist.demo.endpoint import ChatRequest, Scripted
 from ecoassist.egress.ca import SessionCA
 from ecoassist.entries import Solution
 from ecoassist.keys import put
@@ -172,6 +174,62 @@ def test_a_candidate_of_an_earlier_process_is_tried_at_the_host_and_may_only_rea
     store.close()
     assert states == ["verified", "failed"], ran.err
     assert counter.asked == [("GET", KEY)], "the POST did not get there"
+
+
+EXPLORING = f"""
+import os, random, requests
+def ask():
+    answer = requests.get("https://{HOST}/v1/visitors", headers={{"X-Key": os.environ["COUNTER_KEY"]}}, timeout=20)
+    answer.raise_for_status()
+    return answer.text
+print(os.environ["COUNTER_KEY"], random.random())
+text = ask()
+print(text["number"])
+"""
+COUNTING = "print(int(text.split()[1]) + 20)"
+
+
+@pytest.mark.docker
+def test_what_is_stored_is_the_program_that_the_answer_depends_on(run: Command, serve: Serve, counter: Counter) -> None:
+    turns = [python(EXPLORING), python(COUNTING), Scripted("It had 21 visitors.\nANSWER: 21")]
+    serve({"weak": turns, "strong": judging([judged(True)])}, more=settings(counter, run.folder))
+    put(run.folder / "config.d", "COUNTER_KEY", KEY)
+
+    ran = run("ask", "How many visitors will the museum have had after 20 more?", "--verbose")
+
+    with closing(SqliteStore(run.data / "solutions.db")) as store:
+        (entry,) = store.entries()
+    made = entry.solution
+    assert entry.state == "verified", ran.err
+    assert made.program.startswith("import os, random, requests\ndef ask():")
+    assert made.program.endswith("text = ask()\n\nprint(int(text.split()[1]) + 20)")
+    assert "print(text" not in made.program
+    assert "random()" not in made.program
+    assert counter.asked == [("GET", KEY)], "the re-run saw what the run was answered"
+    assert (made.shape, made.packages, made.tells) == ("number", ("requests",), True)
+    assert (made.hosts, made.apis, made.usd) == ((HOST,), ("visitors",), made.usd)
+    assert made.image.startswith("ecoassist-sandbox:")
+    assert made.tokens > 0
+    assert datetime.fromisoformat(made.ran).utcoffset() is not None
+    assert (made.answer, made.whole, made.took) == (Answer(""), "", ())
+
+
+@pytest.mark.docker
+def test_a_program_whose_rerun_comes_to_another_answer_is_not_served(run: Command, serve: Serve) -> None:
+    def weak(request: ChatRequest) -> Scripted:
+        seen = re.findall(r"\d{12,}", request.messages[-1].text)
+        return (
+            Scripted(f"It is {seen[0]}.\nANSWER: {seen[0]}") if seen else python("import time\nprint(time.time_ns())")
+        )
+
+    serve({"weak": weak, "strong": judging([judged(True)])})
+
+    ran = run("ask", "What is a number that nobody knows?")
+
+    with closing(SqliteStore(run.data / "solutions.db")) as store:
+        (entry,) = store.entries()
+    assert (entry.state, entry.note) == ("failed", "it did not print again what its answer was made of"), ran.err
+    assert ran.code == 0
 
 
 def test_a_judge_is_told_that_an_answer_about_live_data_rests_on_no_call(
