@@ -35,7 +35,9 @@ def rerun(
     yield RerunStarted(entry.id)
     proof = yield from prove(entry.solution, boot, kernel, recent=recent)
     if proof.green is not None:
-        store.settle(entry.id, proof.green, proof.program, portable(proof.why))
+        store.settle(
+            entry.id, proof.green, proof.program, portable(proof.why)[:LONGEST]
+        )  # cut last: half a placeholder would stay
     yield RerunFinished(entry.id, proof.green)
     return proof
 
@@ -71,7 +73,7 @@ def _proof(result: CellResult, solution: Solution, *, recent: bool) -> Proof:
         seen = all(access.cached for access in result.accesses if access.answered)
         why = disagreement(result, solution, exactly=recent and seen)
         return Proof(not why, why=why)
-    why = f"{result.error.name}: {result.error.message}"[:LONGEST] if result.error else result.reason or result.status
+    why = f"{result.error.name}: {result.error.message}" if result.error else result.reason or result.status
     down = any(_down(access, solution.hosts) for access in result.accesses)
     return Proof(None if down or result.status in ("interrupted", "gone") else False, why=why)
 
