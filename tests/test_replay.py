@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import replace
 
@@ -310,6 +311,49 @@ def test_in_a_conversation_a_question_that_stands_alone_is_replayed(query: str) 
     house = House(FELL, match=match)
     outcome = house.ask(replace(TASK, query=query, history=(Exchange("Who was Paris, the son of Priam?", "A man."),)))
     assert outcome.replayed
+
+
+FORECAST = "import requests\nprint(requests.get('https://api.rain.example/paris?day=2026-11-24').text)"
+
+
+@pytest.mark.parametrize(
+    ("query", "ran", "replayed"),
+    [
+        ("Will it rain in Paris on Tuesday?", "2026-11-21T10:00:00+00:00", False),
+        ("How much rain will there be in Paris in three days?", "2026-11-21T10:00:00+00:00", False),
+        ("How much rain is forecast for Paris?", "2026-11-21T10:00:00+00:00", False),
+        ("How much rain fell in Paris on 24 November 2026?", "2026-11-27T10:00:00+00:00", True),
+    ],
+)
+def test_what_was_worked_out_from_the_day_it_ran_is_not_replayed_on_another(
+    query: str, ran: str, replayed: bool
+) -> None:
+    match = stored()
+    made = replace(match.entry.solution, query=query, program=FORECAST, ran=ran)
+    house = House(FELL, match=replace(match, entry=replace(match.entry, solution=made)))
+    assert (house.ask(replace(TASK, query=query, now="Tuesday, 24 November 2026")).replayed is not None) == replayed
+
+
+def test_a_question_that_differs_in_a_value_only_runs_the_program_with_that_value() -> None:
+    house = House(FELL, match=city())
+    house.ask(replace(TASK, query="How much rain fell in Rome?"))
+    assert house.own.ran == [BY_CITY.replace("Paris", "Rome")]
+
+
+def test_a_value_is_never_more_than_a_value() -> None:
+    house = House(FELL, FELL, match=city())
+    house.ask(replace(TASK, query="How much rain fell in Rome'); import os #?"))
+    for program in house.own.ran:
+        assert [ast.unparse(node) for node in ast.parse(program).body[:-1]] == ["import requests"]
+        assert "import os" not in program.partition("print")[0]
+
+
+BY_CITY = "import requests\nprint(requests.get('https://api.rain.example', params={'city': 'Paris'}).text)"
+
+
+def city() -> Match:
+    match = stored()
+    return replace(match, entry=replace(match.entry, solution=replace(match.entry.solution, program=BY_CITY)))
 
 
 def test_a_solution_whose_api_is_off_is_not_replayed() -> None:

@@ -137,6 +137,12 @@ def test_the_third_asking_needs_no_model_and_the_kernel_reads_with_the_key(
     assert rain.asked[-1] == ("GET", "Paris", KEY)
     assert KEY not in ran.out + ran.err
 
+    other, ran = ask(run, QUESTION.replace("Paris", "São Paulo"))
+
+    assert (other["answer"], other["replayed"]) == ("São Paulo: 41 mm", third["replayed"]), ran.err
+    assert len(endpoint.log) == asked[0]
+    assert rain.asked[-1] == ("GET", "São Paulo", KEY)
+
 
 @pytest.mark.docker
 def test_a_private_question_is_replayed_as_well_and_no_key_is_seen(run: Command, serve: Serve, rain: Rain) -> None:
