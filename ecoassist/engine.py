@@ -140,6 +140,7 @@ class Engine:
             if verdict.solved is not False or not verdict.escalate:
                 break
             why = f"{tier.name} did not solve it: {verdict.reason}"
+            task = memory.to_mend(task, tried) if tier.kernel else task
             task = faults.handed(task, asked, facts=self.handoff, state=self.keep_state)
         if asked and all(attempt.end == "provider" for attempt in asked):
             raise ProviderError(f"no model answered: {asked[-1].why}")

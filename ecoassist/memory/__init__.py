@@ -1,8 +1,8 @@
 """What a question gets from the store of solutions, and what it leaves there.
 
 `meanings` asks an embedder, `showing` chooses what is shown and `recalling` what is run, `keeping` makes a solution of
-what answered, `crediting` says what a question tells of those it was answered with, `merit` judges entries by their
-record.
+what answered, `mending` tells what a stored program failed with, `crediting` says what a question tells of those it was
+answered with, `merit` judges entries by their record.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from ecoassist.types import Outcome, Task
 from .crediting import credits
 from .keeping import Setting, solution_of
 from .meanings import Meanings
+from .mending import to_mend
 from .recalling import Limits, replay
 from .showing import demonstrations
 
-__all__ = ["Limits", "Meanings", "Setting", "keep", "recall", "remember"]
+__all__ = ["Limits", "Meanings", "Setting", "keep", "recall", "remember", "to_mend"]
 
 
 def recall(store: Store, task: Task, limits: Limits, meanings: Meanings | None = None) -> Stream[Task]:
