@@ -15,9 +15,12 @@ scripted   the replies of a weak and a strong model, also where one judges
 emulated   a weather, a stock and a places API, under their real host names
 real       everything else: HTTP, engine, sandbox, network gate, memory, counts"""
 
-SKIPPED = """\
+NO_GATE = """\
 Skipped: the blocked host and the masked key. Around a local kernel there is no
 gate: nothing keeps its code from any host, and it holds the real keys."""
+NO_REPLAY = """\
+Skipped: an answer without any model. A stored program is run by itself only in a
+sandbox that lets it read, and read from its own hosts alone."""
 
 
 NEXT = """\
@@ -33,8 +36,8 @@ class Scene:
     short: str
     """The question in the closing table."""
     files: tuple[Attachment, ...] = ()
-    gate: bool = False
-    """Whether it is about the gate, and shows nothing where there is none."""
+    confined: str = ""
+    """Why it shows nothing without a sandbox, if so."""
 
     @property
     def command(self) -> str:
@@ -43,7 +46,7 @@ class Scene:
 
 
 def scenes(today: datetime.date) -> tuple[Scene, ...]:
-    """All four. The weekdays asked about are some days ahead, so that none of them is today."""
+    """All five. The weekdays asked about are some days ahead, so that none of them is today."""
     first, second = (f"{today + datetime.timedelta(days=ahead):%A}" for ahead in (3, 4))
     return (
         Scene(
@@ -62,6 +65,14 @@ def scenes(today: datetime.date) -> tuple[Scene, ...]:
             "rain in Lisbon",
         ),
         Scene(
+            "And again, without a model",
+            "The first solution has proved its worth, and this differs from its question in\n"
+            "the city alone. So it is run with that city: no model is asked, nothing spent.",
+            roles.rain("Porto", first),
+            "rain in Porto",
+            confined=NO_REPLAY,
+        ),
+        Scene(
             "A file, and a kernel that remembers",
             "The file is copied to where the code runs. Each cell goes on with the variables\nof the one before.",
             roles.REVENUE,
@@ -74,6 +85,6 @@ def scenes(today: datetime.date) -> tuple[Scene, ...]:
             "makes the service repeat the key that arrived there.",
             roles.CLOSE,
             "IBM's price",
-            gate=True,
+            confined=NO_GATE,
         ),
     )

@@ -1,4 +1,4 @@
-"""`ecoassist demo`: four questions in about a minute, without a key and without the internet.
+"""`ecoassist demo`: five questions in about a minute, without a key and without the internet.
 
 Only the models' replies are scripted and only the web APIs are emulated. Each question runs through the same session,
 gate, sandbox, verdict and memory as with `ecoassist ask`, and is shown by the same sink.
@@ -30,7 +30,7 @@ from ecoassist.types import Outcome
 from ecoassist.wiring import open_session
 
 from .bill import METHOD, Line, summary, table
-from .scenes import INTRODUCTION, NEXT, SKIPPED, Scene, scenes
+from .scenes import INTRODUCTION, NEXT, Scene, scenes
 from .stage import Stage, stage
 
 READING = 3.0
@@ -108,8 +108,8 @@ class Tour:
         program = scenes(datetime.date.today())
         for number, scene in enumerate(program, 1):
             self._head(f"{number} of {len(program)}: {scene.title}")
-            if scene.gate and self.local:
-                self._say(SKIPPED, "bold yellow")
+            if scene.confined and self.local:
+                self._say(scene.confined, "bold yellow")
                 continue
             self._say(f"{scene.about}\n", "italic")
             time.sleep(self.pace * READING)

@@ -81,7 +81,7 @@ def test_a_hard_question_is_repaired_once_refused_escalated_solved_and_stored(gi
     question = scenes(today())[0].question
     assert len(given.asked(question, roles.WEAK)) == 3  # a program, its repair, an answer
     assert len(given.asked(question, roles.STRONG)) == 2
-    first = given.text.partition("2 of 4:")[0]
+    first = given.text.partition("2 of 5:")[0]
     steps = [
         "KeyError: 'chance_of_rain'",
         f"{today()} rain:",
@@ -103,12 +103,22 @@ def test_a_similar_question_is_solved_by_the_weak_model_with_the_demonstration_i
     assert all("solved by this program" not in one.request.messages[1].text for one in given.asked(first, roles.WEAK))
     for one in given.asked(second, roles.WEAK):
         shown = one.request.messages[1].text.partition("solved by this program")[2]
-        assert f"Question: {first}" in shown
+        assert f"Question: {first.replace('Ghent', '<name>')}" in shown
         assert 'os.environ["WEATHERAPI_KEY"]' in shown
     assert len(given.asked(second, roles.WEAK)) == 2
     assert not given.asked(second, roles.STRONG)
-    assert "solved by cheap in 2 turns" in given.text.partition("2 of 4:")[2]
+    assert "solved by cheap in 2 turns" in given.text.partition("2 of 5:")[2]
     assert "with solution #1" in given.text
+
+
+@pytest.mark.docker
+def test_a_third_question_is_answered_by_the_stored_program_without_any_model(given: Given) -> None:
+    question = scenes(today())[2].question
+    assert not given.asked(question, roles.WEAK)
+    assert not given.asked(question, roles.STRONG)
+    third = given.text.partition("3 of 5:")[2].partition("4 of 5:")[0]
+    assert "replayed solution #1 · 0 tokens · $0" in third
+    assert "stored as" not in third
 
 
 @pytest.mark.docker
@@ -118,16 +128,17 @@ def test_the_answers_are_what_the_services_and_the_file_say(given: Given) -> Non
     for row in rows:
         revenue[row["region"]] += int(row["units"]) * float(row["price"])
     best = max(revenue, key=lambda region: revenue[region])
-    assert len(given.answers) == 4
+    assert len(given.answers) == 5
     assert given.answers[0].endswith(f" is {chance_of_rain('Ghent', 3)} %.")
     assert given.answers[1].endswith(f" is {chance_of_rain('Lisbon', 4)} %.")
-    assert given.answers[2] == f"{best}, with {revenue[best]:,.2f}."
-    assert given.answers[3].startswith("IBM closed at $")
+    assert given.answers[2].endswith(f" rain: {chance_of_rain('Porto', 3)} %")
+    assert given.answers[3] == f"{best}, with {revenue[best]:,.2f}."
+    assert given.answers[4].startswith("IBM closed at $")
 
 
 @pytest.mark.docker
 def test_the_file_question_takes_three_cells_on_the_same_variables(given: Given) -> None:
-    messages = given.asked(scenes(today())[2].question, roles.WEAK)[-1].request.messages
+    messages = given.asked(scenes(today())[3].question, roles.WEAK)[-1].request.messages
     cells = [message.text for message in messages if message.role == "assistant"]
     assert len(cells) == 3
     assert ["rows = " in cell for cell in cells] == [True, False, False]
@@ -147,7 +158,7 @@ def test_real_keys_reach_the_services_and_nothing_else(given: Given) -> None:
     for variable, key in given.stage.keys.items():
         assert not any(key in text for text in [given.text, *given.answers, *sent])
         assert variable == "GOOGLE_MAPS_KEY" or given.stage.accepted(variable) > 0
-    placeholder = given.answers[3].removesuffix(".").rpartition(" ")[2]
+    placeholder = given.answers[4].removesuffix(".").rpartition(" ")[2]
     assert len(placeholder) == len(given.stage.keys["ALPHAVANTAGE_KEY"])
     assert f"We have detected your API key as {placeholder}" in given.text
     assert "no real key appears" in given.text
@@ -174,11 +185,12 @@ def test_the_bill_is_what_the_endpoint_counted(given: Given) -> None:
     )
     total = re.search(r"together (\d+) ([\d,]+) \$([\d.]+) \$([\d.]+)", bill)
     assert total
-    assert total[1] == "14"
+    assert total[1] == "15"
     assert int(total[2].replace(",", "")) == tokens
     assert float(total[3]) == pytest.approx(cost, abs=1e-5)
-    rows = re.findall(r"(?:cheap, strong|cheap) (\d) ([\d,]+) \$([\d.]+) \$([\d.]+)", bill)
-    assert len(rows) == 4
+    rows = re.findall(r"(?:cheap, strong|cheap|replay) (\d) ([\d,]+) \$([\d.]+) \$([\d.]+)", bill)
+    assert len(rows) == 5
+    assert rows[2][:3] == ("1", "0", "0.00000")
     assert float(rows[0][2]) > float(rows[0][3])  # it paid for both tiers and two verdicts
     assert all(float(row[2]) < float(row[3]) for row in rows[1:])
     assert float(total[4]) == pytest.approx(sum(float(row[3]) for row in rows), abs=5e-5)
@@ -199,7 +211,8 @@ def test_without_a_sandbox_it_says_so_runs_in_a_local_kernel_and_skips_the_gate(
     assert "NO SANDBOX" in text
     assert "no Docker engine answers at" in text
     assert "UNSAFE: a local kernel runs on this machine, outside any sandbox" in text
-    assert "4 of 4: What code cannot do" in text
+    assert "Skipped: an answer without any model." in text
+    assert "5 of 5: What code cannot do" in text
     assert "Skipped: the blocked host and the masked key." in text
     assert "solved by strong after cheap in 5 turns" in text
     assert "solution #1 confirmed by its re-run" in text
