@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from hypothesis import HealthCheck, given, settings
@@ -17,8 +19,9 @@ from ecoassist.errors import EnvironmentFault, NoSandbox, ProviderError
 from ecoassist.events import ATTEMPT, FLEETING, LETTER, ORDER, Answered, Asked, Event, Finished, Replied
 from ecoassist.play import Stop, play
 from ecoassist.ports import Judge
+from ecoassist.replay import SpareKernel, StoredProgram, read
 from ecoassist.testing import FixedJudge, MemoryStore, Recorder, ScriptedKernel, ScriptedModel, remembered
-from ecoassist.types import Access, CellError, CellResult, Price, Question, Reply, Spending, Task, Usage
+from ecoassist.types import Access, CellError, CellResult, Price, Question, Replay, Reply, Spending, Task, Usage
 from ecoassist.verdict.judge import Chain
 
 T = TypeVar("T")
@@ -87,6 +90,10 @@ class Cutter:
         self.seen += 1
 
 
+def replayed(kernel: ScriptedKernel, replay: Replay) -> Tier:
+    return Tier("replay", StoredProgram(replay.id, replay.program), 1, kernel=SpareKernel(kernel), read=read)
+
+
 @settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_the_order_holds_over_random_scripts_interrupted_or_closed_anywhere(data: st.DataObject) -> None:
@@ -113,7 +120,10 @@ def test_the_order_holds_over_random_scripts_interrupted_or_closed_anywhere(data
     model = Metered(ScriptedModel(*script(JUDGEMENTS)), budget, price, 10) if draw(st.booleans()) else None
     judges: list[Judge] = [Chain(model), Chain(person=True), FixedJudge(False, True), FixedJudge(None)]
     judge = draw(st.sampled_from(judges))
-    store = MemoryStore(*([remembered(1, "q", "print(4)", 0.9)] if draw(st.booleans()) else []))
+    found = remembered(1, "q", "print(4)", 0.9)
+    found = replace(found, entry=replace(found.entry, wins=draw(st.integers(0, 1)), replays=draw(st.integers(8, 9))))
+    store = MemoryStore(*([found] if draw(st.booleans()) else []))
+    own = ScriptedKernel(*script(CELLS), catches=draw(st.booleans()))
     spoken = draw(st.sampled_from([None, "yes", "no", "escalate", "once"]))
     stop, recorder = Stop(), Recorder()
     cutter = Cutter(draw(st.none() | st.integers(0, 50)), draw(st.sampled_from(["interrupt", "close"])), stop)
@@ -121,7 +131,8 @@ def test_the_order_holds_over_random_scripts_interrupted_or_closed_anywhere(data
     def person(question: Question) -> str | None:
         return spoken
 
-    stream = Engine(tiers, kernel, store, judge, spending=lambda: (budget.spending, Spending())).run(Task("q"))
+    spent, replayer = lambda: (budget.spending, Spending()), partial(replayed, own)
+    stream = Engine(tiers, kernel, store, judge, spending=spent, replayer=replayer).run(Task("q"))
     budget.open()
     try:
         outcome = play(Desk().merge(stream, lambda: None), [recorder, cutter], person, stop)
@@ -135,6 +146,8 @@ def test_the_order_holds_over_random_scripts_interrupted_or_closed_anywhere(data
         replies = sum(isinstance(event, Replied) for event in recorder.events)
         assert replies == sum(len(attempt.turns) for attempt in outcome.attempts)
         assert (outcome.stored is not None) <= (outcome.status == "solved")
+        assert sum(not attempt.asked for attempt in outcome.attempts) == len(own.ran) <= 1
+        assert not (outcome.replayed and outcome.stored)
     pairs = [event for event in recorder.events if isinstance(event, Asked | Answered)]
     cut_short = isinstance(recorder.events[-1], Asked)
     assert [type(event) for event in pairs] == [Asked, Answered] * (len(pairs) // 2) + [Asked] * cut_short

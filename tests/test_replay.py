@@ -340,12 +340,13 @@ def test_a_question_that_differs_in_a_value_only_runs_the_program_with_that_valu
     assert house.own.ran == [BY_CITY.replace("Paris", "Rome")]
 
 
-def test_a_value_is_never_more_than_a_value() -> None:
-    house = House(FELL, FELL, match=city())
-    house.ask(replace(TASK, query="How much rain fell in Rome'); import os #?"))
-    for program in house.own.ran:
-        assert [ast.unparse(node) for node in ast.parse(program).body[:-1]] == ["import requests"]
-        assert "import os" not in program.partition("print")[0]
+@pytest.mark.parametrize(("name", "runs"), [("O'Fallon", 1), ("Rome'); import os #", 0), ('Rome"\nimport os', 0)])
+def test_a_value_is_never_more_than_a_value(name: str, runs: int) -> None:
+    house = House(*[FELL] * runs, match=city())
+    house.ask(replace(TASK, query=f"How much rain fell in {name}?"))
+    assert [ast.dump(ast.parse(program)) for program in house.own.ran] == [
+        ast.dump(ast.parse(BY_CITY.replace("'Paris'", repr(name))))
+    ] * runs
 
 
 BY_CITY = "import requests\nprint(requests.get('https://api.rain.example', params={'city': 'Paris'}).text)"
