@@ -5,7 +5,7 @@ UV ?= uv
 VENV := .venv
 BIN := $(VENV)/bin
 CHECKED := ecoassist sandbox tests benchmarks
-BENCHMARKS = $(filter-out benchmarks.common benchmarks.agreement benchmarks.synergy benchmarks.known,$(subst /,.,$(basename $(wildcard benchmarks/*.py))))
+BENCHMARKS = $(filter-out benchmarks.common benchmarks.agreement benchmarks.known benchmarks.retrieval benchmarks.synergy,$(subst /,.,$(basename $(wildcard benchmarks/*.py))))
 COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links --quiet $(UPGRADE)
 PACKAGE := pyproject.toml --extra unsafe-local

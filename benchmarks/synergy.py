@@ -1,6 +1,6 @@
 """A simulation of how costs fall with use: questions in order, through the real engine, store, memory and sandbox.
 
-    python -m benchmarks.synergy QUERIES.json PROGRAMS.json [--questions N] [--again]
+    python -m benchmarks.synergy QUERIES.json PROGRAMS.json [--questions N] [--seed N] [--again]
 
 Only the models are scripted, and the web services emulated. The strong model plays a program that is known to answer
 (benchmarks/known.py). The weak one plays it only if the demonstrations in its prompt call every endpoint that it
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import re
 import sys
 from collections import Counter
@@ -58,10 +59,14 @@ def main() -> None:
     parser.add_argument("queries", type=Path)
     parser.add_argument("programs", type=Path)
     parser.add_argument("--questions", type=int, default=None, help="only so many")
+    parser.add_argument("--seed", type=int, default=None, help="in an order drawn with it; otherwise as they stand")
     parser.add_argument("--again", action="store_true", help="afterwards all of them once more, in the same order")
     given = parser.parse_args()
     published: Mapping[str, str] = json.loads(given.programs.read_text("utf-8"))
-    queries = json.loads(given.queries.read_text("utf-8"))["queries"][: given.questions]
+    queries = json.loads(given.queries.read_text("utf-8"))["queries"]
+    if given.seed is not None:
+        random.Random(given.seed).shuffle(queries)
+    queries = queries[: given.questions]
     known = {one["query"]: program_of(one["query"], one["domain"], published) for one in queries}
     with ThreadPoolExecutor(1) as beside:
         strong = beside.submit(strong_alone, list(known), known)
