@@ -188,3 +188,14 @@ def test_the_passwords_of_this_machines_proxies_are_redacted() -> None:
     assert redactor.text("407 from me:hidden%2Dpassword, or hidden-password") == (
         "407 from me:[PROXY_PASSWORD], or [PROXY_PASSWORD]"
     )
+
+
+@pytest.mark.parametrize(("team", "environ"), [("TEAM_MEMORY", {"TEAM_MEMORY": "{url}"}), ("{url}", {})])
+def test_the_password_of_the_team_s_store_is_told_nowhere(team: str, environ: dict[str, str], tmp_path: Path) -> None:
+    url = "postgresql://ann:hunter2%2Fof-the-team@db.example/eco"
+    file = tmp_path / "config.toml"
+    file.write_text(f'[solutions]\nteam = "{team.format(url=url)}"\n')
+    settings = load(file, environ={name: value.format(url=url) for name, value in environ.items()})
+    clean = redactor_of(settings).text(f"{url} hunter2/of-the-team hunter2%2Fof-the-team")
+    assert "of-the-team" not in clean
+    assert "[TEAM_PASSWORD]" in clean

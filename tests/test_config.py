@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ecoassist.config import load
-from ecoassist.errors import UsageFault
+from ecoassist.errors import EnvironmentFault, UsageFault
 
 
 @pytest.fixture
@@ -112,3 +112,23 @@ def test_an_option_overrides_the_share_that_is_held_out(write) -> None:  # type:
     assert load(file, environ={}).cascade.hold_out == 0.2
     cascade = load(file, hold_out=0.0, environ={}).cascade
     assert (cascade.hold_out, cascade.sticky) == (0.0, False)
+
+
+@pytest.mark.parametrize("text", ["postgresql://db.example/eco", "postgres:///eco", "TEAM_MEMORY"])
+def test_a_team_is_a_connection_string_or_the_variable_that_holds_it(write, text: str) -> None:  # type: ignore[no-untyped-def]
+    environ = {"TEAM_MEMORY": "postgresql://db.example/team"}
+    settings = load(write(f'[solutions]\nteam = "{text}"\n'), environ=environ)
+    assert settings.team_url() == environ.get(text, text)
+    assert ("TEAM_MEMORY" in settings.variables) is (text == "TEAM_MEMORY")
+
+
+def test_a_team_whose_variable_is_not_set_is_a_fault_that_names_it(write) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(EnvironmentFault, match="TEAM_MEMORY is not set"):
+        load(write('[solutions]\nteam = "TEAM_MEMORY"\n'), environ={}).team_url()
+
+
+@pytest.mark.parametrize("text", ["mysql://ann:hunter2-pass@db/eco", "host=db password=hunter2-pass", "hunter2-pass"])
+def test_what_names_no_team_is_refused_and_not_shown(write, text: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UsageFault, match=r"solutions\.team") as caught:
+        load(write(f'[solutions]\nteam = "{text}"\n'), environ={})
+    assert "hunter2" not in f"{caught.value} {caught.value.remedy}"

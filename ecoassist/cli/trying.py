@@ -32,10 +32,11 @@ LONGEST_WHY, LONGEST_QUERY = 200, 100
 def memory(config: Config) -> Iterator[tuple[CleanStore, Redactor]]:
     """The store that no key goes into nor comes out of, and what keeps keys out of all else that is said."""
     from ecoassist.borders import CleanStore, redactor_of
-    from ecoassist.wiring import store_of
+
+    from .team import memory
 
     redactor = redactor_of(config)
-    with closing(store_of(config)) as store:
+    with closing(memory(config)) as store:
         yield CleanStore(store, redactor), redactor
 
 
