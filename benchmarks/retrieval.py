@@ -7,7 +7,8 @@ some, in a store of those); and those that are shown something by a store withou
 are measured: by all words, and by the six rarest, as in a large store.
 
 The weights of `similarity` were chosen on the queries of EcoAssistant (arXiv 2310.03046): what they give there is
-optimistic. With --url and --model, or with --folder, vectors are measured as well, to find the gate of an embedder.
+optimistic. With --model and --url, or with --folder, vectors are measured as well: the gate of an embedder is the one
+at which few enough are shown something by a store without their domain. The key is read from ECOASSIST_EMBEDDINGS_KEY.
 """
 
 from __future__ import annotations
@@ -16,19 +17,26 @@ import argparse
 import itertools
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from ecoassist.entries import Solution
-from ecoassist.similarity import GATE
+from ecoassist.config import environment
+from ecoassist.entries import Meaning, Solution
+from ecoassist.models.embeddings import OpenAIEmbedder
+from ecoassist.models.onnx import OnnxEmbedder
+from ecoassist.play import play
+from ecoassist.similarity import GATE, masked
 from ecoassist.store.sqlite import LARGE, SqliteStore
 from ecoassist.types import Answer
 
 from .common import Figure, show
 
 GATES = (0.25, 0.30, 0.35, 0.40, 0.45, 0.50)
+EMBEDDER = "measured"
+BATCH = 32
+KEY = "ECOASSIST_EMBEDDINGS_KEY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +72,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Retrieval, leave one out")
     parser.add_argument("file", type=Path)
     parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
+    parser.add_argument("--url", help="of an endpoint for embeddings", default="")
+    parser.add_argument("--model", help="the embedder at that endpoint", default="")
+    parser.add_argument("--folder", type=Path, help="of ONNX weights and a tokenizer")
     options = parser.parse_args()
     asked = read(options.file)
     figures = [*measured("all words", asked, LARGE), *measured("six rarest", asked, 0)]
+    if options.url or options.folder:
+        made = embedded(asked, options.url, options.model, options.folder)
+        figures += measured("words and vectors", asked, LARGE, made)
     show(f"Retrieval over {len(asked)} questions", figures, check=options.check)
 
 
@@ -75,11 +89,25 @@ def read(file: Path) -> list[Asked]:
     return [Asked(row["query"], row["domain"], frozenset(row.get("endpoints", ()))) for row in rows]
 
 
-def measured(name: str, asked: Sequence[Asked], large: int) -> list[Figure]:
-    """The rows of one way to candidates; `large`: entries above which only the rarest words are looked up."""
+def embedded(asked: Sequence[Asked], url: str, model: str, folder: Path | None) -> dict[str, bytes]:
+    """The vectors of all questions, made as a session makes them."""
+    queries = [one.query for one in asked]
+    made: list[bytes] = []
+    for start in range(0, len(queries), BATCH):
+        texts = [masked(query) for query in queries[start : start + BATCH]]
+        if folder:
+            made += play(OnnxEmbedder(folder, 0).embed(texts))
+        else:
+            made += play(OpenAIEmbedder(model, url, environment().get(KEY, "")).embed(texts)).vectors
+    return dict(zip(queries, made, strict=True))
+
+
+def measured(name: str, asked: Sequence[Asked], large: int, vectors: Mapping[str, bytes] | None = None) -> list[Figure]:
+    """The rows of one way to candidates; `large`: entries above which only the rarest words are looked up; `vectors`:
+    of the questions."""
     known = [one for one in asked if one.endpoints]
     domains = sorted({one.domain for one in asked})
-    everywhere, among = found(asked, asked, large), found(known, known, large)
+    everywhere, among = found(asked, asked, large, vectors), found(known, known, large, vectors)
     absent = [
         one
         for domain in domains
@@ -87,6 +115,7 @@ def measured(name: str, asked: Sequence[Asked], large: int) -> list[Figure]:
             [ours for ours in asked if ours.domain == domain],
             [other for other in asked if other.domain != domain],
             large,
+            vectors,
         )
     ]
     return [
@@ -97,7 +126,7 @@ def measured(name: str, asked: Sequence[Asked], large: int) -> list[Figure]:
             _share(
                 f"{name}: shown though the domain is absent, gate {gate:.2f}",
                 [one.score >= gate for one in absent],
-                5 if gate == GATE else None,
+                5 if gate == GATE and not vectors else None,
                 _served(everywhere, among, gate),
             )
             for gate in GATES
@@ -105,12 +134,14 @@ def measured(name: str, asked: Sequence[Asked], large: int) -> list[Figure]:
     ]
 
 
-def found(asked: Sequence[Asked], stored: Sequence[Asked], large: int) -> list[Found]:
+def found(
+    asked: Sequence[Asked], stored: Sequence[Asked], large: int, vectors: Mapping[str, bytes] | None
+) -> list[Found]:
     """What each of `asked` finds in a store of the others of `stored`, whatever the gate."""
     with tempfile.TemporaryDirectory() as folder:
         store = SqliteStore(Path(folder) / "solutions.db", gate=0, large=large)
         try:
-            shelf = Shelved(store, stored)
+            shelf = Shelved(store, stored, vectors or {})
             return [shelf.asked(one) for one in asked]
         finally:
             store.close()
@@ -119,8 +150,8 @@ def found(asked: Sequence[Asked], stored: Sequence[Asked], large: int) -> list[F
 class Shelved:
     """A store of questions, each of which is taken out while it is asked: else its rare words would be known there."""
 
-    def __init__(self, store: SqliteStore, stored: Sequence[Asked]) -> None:
-        self.store = store
+    def __init__(self, store: SqliteStore, stored: Sequence[Asked], vectors: Mapping[str, bytes]) -> None:
+        self.store, self.vectors = store, vectors
         self.stored: dict[int, Asked] = {}
         self.numbers = itertools.count()
         for one in stored:
@@ -130,7 +161,8 @@ class Shelved:
         own = next((id for id, other in self.stored.items() if other == one), None)
         if own is not None:
             self.store.remove(own)
-        matches = self.store.similar(one.query)
+        vector = self.vectors.get(one.query)
+        matches = self.store.similar(one.query, Meaning(EMBEDDER, vector, 0) if vector else None)
         found = Found(one, tuple(self.stored[match.id] for match in matches), matches[0].score if matches else 0.0)
         if own is not None:
             self._keep(self.stored.pop(own))
@@ -139,6 +171,8 @@ class Shelved:
     def _keep(self, one: Asked) -> None:
         id = self.store.keep(Solution(one.query, f"answer_{next(self.numbers)}()", Answer("1"), "cheap"))
         self.store.settle(id, True)
+        if vector := self.vectors.get(one.query):
+            self.store.describe(id, EMBEDDER, vector)
         self.stored[id] = one
 
 
