@@ -24,12 +24,14 @@ from statistics import mean
 
 from ecoassist.config import environment
 from ecoassist.entries import Meaning, Solution
+from ecoassist.memory.meanings import UNRELATED
 from ecoassist.models.embeddings import OpenAIEmbedder
 from ecoassist.models.onnx import OnnxEmbedder
 from ecoassist.play import play
 from ecoassist.similarity import GATE, masked
 from ecoassist.store.sqlite import LARGE, SqliteStore
 from ecoassist.types import Answer
+from ecoassist.vectors import background
 
 from .common import Figure, show
 
@@ -91,7 +93,7 @@ def read(file: Path) -> list[Asked]:
 
 def embedded(asked: Sequence[Asked], url: str, model: str, folder: Path | None) -> dict[str, bytes]:
     """The vectors of all questions, made as a session makes them."""
-    queries = [one.query for one in asked]
+    queries = [*UNRELATED, *(one.query for one in asked)]
     made: list[bytes] = []
     for start in range(0, len(queries), BATCH):
         texts = [masked(query) for query in queries[start : start + BATCH]]
@@ -152,6 +154,7 @@ class Shelved:
 
     def __init__(self, store: SqliteStore, stored: Sequence[Asked], vectors: Mapping[str, bytes]) -> None:
         self.store, self.vectors = store, vectors
+        self.base = background([vectors[text] for text in UNRELATED]) if vectors else 0.0
         self.stored: dict[int, Asked] = {}
         self.numbers = itertools.count()
         for one in stored:
@@ -162,7 +165,7 @@ class Shelved:
         if own is not None:
             self.store.remove(own)
         vector = self.vectors.get(one.query)
-        matches = self.store.similar(one.query, Meaning(EMBEDDER, vector, 0) if vector else None)
+        matches = self.store.similar(one.query, Meaning(EMBEDDER, vector, 0, self.base) if vector else None)
         found = Found(one, tuple(self.stored[match.id] for match in matches), matches[0].score if matches else 0.0)
         if own is not None:
             self._keep(self.stored.pop(own))

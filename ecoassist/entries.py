@@ -145,6 +145,8 @@ class Meaning:
     """As vectors.packed makes it."""
     gate: float
     """The least similarity of a solution that is served, where it has a vector to compare."""
+    base: float = 0.0
+    """The cosine of questions that have nothing to do with each other: it counts as none."""
 
 
 def numbered(id: int) -> str:

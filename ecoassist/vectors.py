@@ -44,6 +44,17 @@ def cosines(asked: bytes, others: Sequence[bytes]) -> list[float]:
     return [min(1.0, max(0.0, next(found))) if len(other) == len(asked) else 0.0 for other in others]
 
 
+def background(others: Sequence[bytes]) -> float:
+    """What vectors of texts that have nothing to do with each other have in common: the mean cosine of two of them."""
+    found = [one for at, vector in enumerate(others) for one in cosines(vector, others[at + 1 :])]
+    return math.fsum(found) / len(found) if found else 0.0
+
+
+def above(cosine: float, base: float) -> float:
+    """A cosine, from 0 for `base` to 1."""
+    return max(0.0, (cosine - base) / (1 - base)) if base < 1 else 0.0
+
+
 def _products(asked: bytes, others: Sequence[bytes]) -> list[float]:
     form = f"<{len(asked) // 2}e"
     if len(asked) // 2 * len(others) > FEW and importlib.util.find_spec("numpy"):

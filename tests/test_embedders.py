@@ -19,6 +19,7 @@ from ecoassist.entries import Solution
 from ecoassist.errors import BudgetSpent, Interrupted, ProviderError, UsageFault
 from ecoassist.events import Notice, Stream, Tick
 from ecoassist.memory import Meanings
+from ecoassist.memory.meanings import UNRELATED
 from ecoassist.models.embeddings import Embedded, OpenAIEmbedder
 from ecoassist.models.prices import price_of_reading
 from ecoassist.play import play
@@ -229,7 +230,7 @@ def alike(body: dict[str, Any]) -> tuple[int, object]:
 def test_a_question_is_embedded_over_http_and_the_solution_shown_and_the_money_counted(tmp_path: Path) -> None:
     remembered(tmp_path)
     seen, told, recorder = asked(tmp_path, alike, questions=2)
-    assert [len(body["input"]) for body in seen] == [2, 1]
+    assert [len(body["input"]) for body in seen] == [2 + len(UNRELATED), 1]
     assert KEY not in json.dumps(seen)
     assert all("print('from the store')" in text for text in told)
     outcome = recorder.events[-1].outcome  # type: ignore[union-attr]

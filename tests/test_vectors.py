@@ -8,7 +8,7 @@ import random
 import pytest
 
 from ecoassist import vectors
-from ecoassist.vectors import comparable, cosines, packed
+from ecoassist.vectors import above, background, comparable, cosines, packed
 
 
 def test_a_vector_keeps_its_direction_and_loses_its_length() -> None:
@@ -49,3 +49,15 @@ def test_long_lists_are_compared_with_the_same_result(monkeypatch: pytest.Monkey
 
 def test_a_few_vectors_can_always_be_compared() -> None:
     assert comparable(768, 10_000)
+
+
+def test_what_unrelated_vectors_have_in_common_is_the_mean_of_their_cosines() -> None:
+    three = [packed([1.0, 0.0]), packed([0.0, 1.0]), packed([1.0, 1.0])]
+    assert background(three) == pytest.approx((0 + 2 * math.sqrt(0.5)) / 3, abs=1e-3)
+    assert background(three[:1]) == background([]) == 0.0
+
+
+def test_a_cosine_counts_from_what_unrelated_texts_have_in_common() -> None:
+    assert (above(0.7, 0.7), above(0.2, 0.7), above(1.0, 0.7)) == (0.0, 0.0, 1.0)
+    assert above(0.85, 0.7) == pytest.approx(0.5)
+    assert above(1.0, 1.0) == 0.0

@@ -10,7 +10,22 @@ from ecoassist.errors import BudgetSpent, EnvironmentFault, ProviderError
 from ecoassist.events import Notice, Stream
 from ecoassist.ports import Embedder, Store
 from ecoassist.similarity import LONGEST, masked
+from ecoassist.vectors import background
 
+UNRELATED = (
+    "what is the weather in X tomorrow?",
+    "which museums near X are open late?",
+    "what did the stock of X close at on 0 X?",
+    "who wrote the novel X?",
+    "how do i sort a list of dictionaries by a key?",
+    "how long should i boil 0 eggs?",
+    "convert 0 euros to dollars",
+    "list all files that are larger than 0 mb",
+)
+"""Questions of which no two have anything to do with each other, as they are embedded. What an embedder finds in common
+is no likeness: for some that is next to nothing, for others seven tenths, and one gate would not do for both."""
+MOST_BASE = 0.95
+"""Beyond it a difference is that of rounding."""
 SINGLY = 4
 """Stored questions that are sent alone, at one question, where all at once were refused."""
 
@@ -25,37 +40,41 @@ class Meanings:
     def __init__(self, embedder: Embedder) -> None:
         self.embedder = embedder
         self.failed = False
+        self.base: float | None = None
+        """The cosine of what is unrelated; None: not known yet."""
 
     def of(self, store: Store, query: str) -> Stream[Meaning | None]:
         """None: nobody could say. Raises EnvironmentFault where `store` cannot be used."""
         if self.failed:
             return None
         name = self.embedder.name
-        lacking = store.lacking(name, self.embedder.batch - 1)
-        texts = [_text(query), *(_text(entry.solution.query) for entry in lacking)]
+        head = [_text(query), *(UNRELATED if self.base is None else ())]
+        lacking = store.lacking(name, max(1, self.embedder.batch - len(head)))
         try:
-            own, *others = yield from self._vectors(texts)
+            made = yield from self._vectors(head, [_text(entry.solution.query) for entry in lacking])
         except (EnvironmentFault, BudgetSpent) as error:
             self.failed = True
             yield Notice(f"solutions are found by words alone: {error}; {error.remedy}", "warning")
             return None
+        own, probes, others = made[0], made[1 : len(head)], made[len(head) :]
+        self.base = min(background(probes), MOST_BASE) if self.base is None else self.base
         with suppress(EnvironmentFault):  # a store that is not written to can be read all the same
             for entry, vector in zip(lacking, others, strict=False):
                 store.describe(entry.id, name, vector)
-        return Meaning(name, own, self.embedder.gate)
+        return Meaning(name, own, self.embedder.gate, self.base)
 
-    def _vectors(self, texts: Sequence[str]) -> Stream[list[bytes]]:
-        """Of the first text, and of all others or some; b"" for one that is refused, so that it is not tried again.
+    def _vectors(self, head: Sequence[str], others: Sequence[str]) -> Stream[list[bytes]]:
+        """Of `head`, and of all `others` or some; b"" for one that is refused, so that it is not tried again.
 
-        A stored question that the endpoint does not take, however it came there, takes nothing from the others.
+        A stored question that the endpoint does not take, however it came there, takes nothing from the rest.
         """
         try:
-            return [*(yield from self.embedder.embed(texts))]
+            return [*(yield from self.embedder.embed([*head, *others]))]
         except ProviderError as error:
-            if error.retryable or len(texts) == 1:
+            if error.retryable or not others:
                 raise
-        made = [*(yield from self.embedder.embed(texts[:1]))]
-        for text in texts[1 : 1 + SINGLY]:
+        made = [*(yield from self.embedder.embed(head))]
+        for text in others[:SINGLY]:
             try:
                 made += yield from self.embedder.embed([text])
             except ProviderError as error:

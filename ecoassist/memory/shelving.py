@@ -193,12 +193,13 @@ def _near(rows: Rows, query: str) -> list[Entry]:
 
 
 def _meant(rows: Rows, meaning: Meaning) -> dict[int, float]:
-    """The cosines with the vectors of the same embedder, by entries; none where there are too many to compare."""
+    """How alike the vectors of the same embedder are, by entries; none where there are too many to compare."""
     size = len(meaning.vector)
     stored = {id: vector for id, vector in rows.vectors(meaning.embedder) if _fits(vector, size)}
     if not vectors.comparable(size, len(stored)):
         return {}
-    return dict(zip(stored, vectors.cosines(meaning.vector, [*stored.values()]), strict=True))
+    cosines = vectors.cosines(meaning.vector, [*stored.values()])
+    return {id: vectors.above(cosine, meaning.base) for id, cosine in zip(stored, cosines, strict=True)}
 
 
 def _fits(vector: object, size: int) -> bool:

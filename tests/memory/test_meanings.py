@@ -11,6 +11,7 @@ from ecoassist.entries import Entry, Solution
 from ecoassist.errors import BudgetSpent, EnvironmentFault, Interrupted, ProviderError
 from ecoassist.events import Finished, Notice, Recalled, Stream, Tick
 from ecoassist.memory import Limits, Meanings, recall
+from ecoassist.memory.meanings import UNRELATED
 from ecoassist.play import play
 from ecoassist.testing import (
     FixedJudge,
@@ -22,9 +23,9 @@ from ecoassist.testing import (
 )
 from ecoassist.types import Answer, Task
 
-GERMAN, SIMILAR = "Wie warm wird es heute?", "what is the temperature in X?"
+GERMAN, TEXT, SIMILAR = "Wie warm wird es heute?", "wie warm wird es heute?", "what is the temperature in X?"
 TASK = Task(GERMAN)
-WARM: dict[str, Sequence[float] | Exception] = {"wie warm wird es heute?": (1.0, 0.0), SIMILAR: (0.9, 0.1)}
+WARM: dict[str, Sequence[float] | Exception] = {TEXT: (1.0, 0.0), SIMILAR: (0.9, 0.1)}
 
 
 def store_of(*queries: str) -> MemoryStore:
@@ -32,6 +33,13 @@ def store_of(*queries: str) -> MemoryStore:
     for number, query in enumerate(queries):
         store.settle(store.keep(Solution(query, f"answer_{number}()", Answer(""), "cheap")), True)
     return store
+
+
+def from_nothing(embedder: ScriptedEmbedder) -> Meanings:
+    """For which unrelated texts have nothing in common."""
+    meanings = Meanings(embedder)
+    meanings.base = 0.0
+    return meanings
 
 
 def recalled(
@@ -45,24 +53,37 @@ def recalled(
 def test_a_solution_is_found_by_its_meaning_where_no_word_is_shared() -> None:
     embedder = ScriptedEmbedder(WARM, (0.0, 1.0))
     store = store_of("What is the temperature in Oslo?", "Who owns the red house?")
-    task, said = recalled(store, Meanings(embedder))
+    task, said = recalled(store, from_nothing(embedder))
     assert [example.query for example in task.examples] == ["What is the temperature in Oslo?"]
     assert said == []
+
+
+def test_what_all_questions_have_in_common_for_an_embedder_is_no_likeness() -> None:
+    """Vectors of which any two have a cosine of 0.9 or more, as some embedders make them."""
+    tilted = {text: [30.0] * 9 for text in UNRELATED}
+    for place, text in enumerate(UNRELATED):
+        tilted[text][place] += 10
+    store = store_of("Who owns the red house?", "What is the temperature in Oslo?")
+    script = {**tilted, "who owns the red house?": [30.0] * 8 + [40.0], SIMILAR: [29.0] * 8 + [60.0]}
+    task, _ = recalled(store, Meanings(ScriptedEmbedder({**script, TEXT: [30.0] * 8 + [60.0]})), limits=Limits(3))
+    assert [example.query for example in task.examples] == ["What is the temperature in Oslo?"]
+    plain = from_nothing(ScriptedEmbedder({**script, TEXT: [30.0] * 8 + [60.0]}))
+    assert len(recalled(store, plain, limits=Limits(3))[0].examples) == 2
 
 
 def test_what_is_embedded_names_no_place_and_no_day() -> None:
     embedder = ScriptedEmbedder({})
     recalled(store_of("What is the temperature in Oslo on 3 May?"), Meanings(embedder), Task("And how is it in Rome?"))
-    assert embedder.seen == [("and how is it in X?", "what is the temperature in X on 0 X?")]
+    assert embedder.seen == [("and how is it in X?", *UNRELATED, "what is the temperature in X on 0 X?")]
 
 
 def test_stored_questions_get_their_vectors_with_the_next_question_once() -> None:
-    embedder, meanings_of = ScriptedEmbedder({}, batch=3), Meanings
+    embedder = ScriptedEmbedder({}, batch=len(UNRELATED) + 3)
     store = store_of("How deep is the lake?", "Who wrote the book?", "What does the ticket cost?")
-    meanings = meanings_of(embedder)
+    meanings = Meanings(embedder)
     for _ in range(3):
         recalled(store, meanings)
-    assert [len(texts) for texts in embedder.seen] == [3, 2, 1]
+    assert [len(texts) for texts in embedder.seen] == [1 + len(UNRELATED) + 2, 2, 1]
     assert store.lacking("scripted", 9) == ()
 
 
@@ -75,7 +96,7 @@ def test_stored_questions_get_their_vectors_with_the_next_question_once() -> Non
     ],
 )
 def test_an_embedder_that_fails_costs_one_notice_and_is_left_alone(trouble: Exception) -> None:
-    embedder = ScriptedEmbedder({"wie warm wird es heute?": trouble})
+    embedder = ScriptedEmbedder({TEXT: trouble})
     store, meanings = store_of("Wie warm wird es morgen?"), Meanings(embedder)
     task, said = recalled(store, meanings)
     assert [example.id for example in task.examples] == [1]
@@ -96,9 +117,10 @@ class Choosy(ScriptedEmbedder):
 
 def test_a_stored_question_that_is_refused_takes_nothing_from_the_others() -> None:
     store, embedder = store_of("How deep is the lake?", "Where is the bomb?", "Who wrote the book?"), Choosy({})
+    embedder.batch = 64
     meanings = Meanings(embedder)
     assert recalled(store, meanings)[1] == []
-    assert [len(texts) for texts in embedder.seen] == [4, 1, 1, 1, 1]
+    assert [len(texts) for texts in embedder.seen] == [4 + len(UNRELATED), 1 + len(UNRELATED), 1, 1, 1]
     assert recalled(store, meanings)[1] == []
     assert [len(texts) for texts in embedder.seen[5:]] == [1]
     with store.shelf.transaction() as rows:
