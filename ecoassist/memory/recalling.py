@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ecoassist import templates
-from ecoassist.entries import Entry, Match
+from ecoassist.entries import Entry, Match, Solution
 from ecoassist.types import Replay, Task
 
 from . import merit
 from .fitting import fitted
 from .showing import enabled
 
+TRIED = 6
+"""Solutions that are looked at: the same question is among the most similar ones. Each takes a few milliseconds."""
 _BACK = re.compile(
     r"\b(?:that|those|these|them|they|their|its|there|one|ones|above|previous(?:ly)?|earlier|again|same|instead|else|"
     r"it(?! (?:rain|snow|be|get|going|likely|safe|possible)\w*\b)|"
@@ -41,22 +44,27 @@ def replay(matches: Sequence[Match], task: Task, limits: Limits) -> Replay | Non
     """The one that is run, with the values of the question. None: none fits it exactly enough."""
     if not limits.replay or _leans_back(task):
         return None
-    for match in matches:
+    ready = (match for match in matches if _ready(match.entry, task))
+    for match in itertools.islice(ready, TRIED):
         made = match.entry.solution
-        program = _fitting(match.entry, task)
+        program = _fitting(made, task)
         if program is not None:
             judged = (match.entry.replays + 1) % merit.JUDGED == 0
             return Replay(match.id, made.query, program, made.hosts, made.shape, match.entry.wins, judged, made.usd)
     return None
 
 
-def _fitting(entry: Entry, task: Task) -> str | None:
-    """The program of an entry with the values of the question. None: it is not to answer this one by itself."""
-    made = entry.solution
-    if not made.tells or not merit.replayable(entry) or not enabled(entry, task) or templates.fixed(made):
-        return None
+def _ready(entry: Entry, task: Task) -> bool:
+    """Whether its program may answer a question by itself, if it fits."""
+    return entry.solution.tells and merit.replayable(entry) and enabled(entry, task)
+
+
+def _fitting(made: Solution, task: Task) -> str | None:
+    """The program with the values and the files of the question. None: it answers another one."""
     program = templates.bound(made, task.in_context)
-    return None if program is None else fitted(program, made.files, task.files)
+    if program is None or templates.fixed(made):
+        return None
+    return fitted(program, made.files, task.files)
 
 
 def _leans_back(task: Task) -> bool:
