@@ -140,7 +140,7 @@ class Engine:
             if verdict.solved is not False or not verdict.escalate:
                 break
             why = f"{tier.name} did not solve it: {verdict.reason}"
-            task = memory.to_mend(task, tried) if tier.kernel else task
+            task = memory.to_mend(task, tried)
             task = faults.handed(task, asked, facts=self.handoff, state=self.keep_state)
         if asked and all(attempt.end == "provider" for attempt in asked):
             raise ProviderError(f"no model answered: {asked[-1].why}")
@@ -236,12 +236,9 @@ class Engine:
                 assert_never(other)
 
     def _ending(self, tier: Tier, turns: Sequence[Turn], guard: Guard) -> End | None:
-        """Whether the last turn ends the attempt. A dead sandbox is replaced, once for a question.
-
-        A stored program has one try: what it failed with is for the tiers after it to mend.
-        """
+        """Whether the last turn ends the attempt. A dead sandbox is replaced, once for a question."""
         ending = faults.ending(turns, guard)
-        if tier.kernel:
+        if tier.kernel:  # a stored program has one try
             return ending if ending in ("answered", "interrupted") else "turn_limit"
         if ending != "restart":
             return ending

@@ -13,7 +13,7 @@ MENDED: tuple[FaultKind, ...] = ("code", "data", "package")
 
 def to_mend(task: Task, tried: Sequence[Attempt]) -> Task:
     """`task` after its stored program was tried in vain: where it fails it is shown with its error, to be repaired."""
-    turns = tried[-1].turns if tried else ()
+    turns = tried[-1].turns if tried and not tried[-1].asked else ()
     fault = turns[-1].fault if turns else None
     ran = task.replay
     if not ran or not fault or fault.kind not in MENDED:
