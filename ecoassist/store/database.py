@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ecoassist.errors import EnvironmentFault, Locked
 
+from .locking import BUSY_SECONDS, begin, write_ahead
 from .migrations import Schema, migrate
 
-BUSY_SECONDS = 10.0
 _creating = threading.Lock()  # closing a descriptor of the file would drop the locks of the process's connections
 
 
@@ -26,6 +25,7 @@ class Database:
 
     def __init__(self, path: Path, schema: Schema) -> None:
         self.path, self.schema = path, schema
+        self.patience = BUSY_SECONDS
         self._local = threading.local()
         self._lock = threading.Lock()
         self._connections: list[sqlite3.Connection] = []
@@ -47,17 +47,20 @@ class Database:
         return _damaged(self.path, self.schema.name)
 
     @contextmanager
-    def transaction(self, *, write: bool = False, patience: float = BUSY_SECONDS) -> Iterator[sqlite3.Connection]:
+    def transaction(self, *, write: bool = False, patience: float | None = None) -> Iterator[sqlite3.Connection]:
         """This thread's connection, within one transaction. Raises EnvironmentFault.
 
-        Raises Locked after `patience` seconds, in which nobody is heard and nothing can be interrupted.
+        Raises Locked after `patience` seconds, in which nobody is heard; None: those that the file is given.
         """
+        patience = self.patience if patience is None else patience
         with translated(self.path, self.schema.name):
             connection = self._open()
-            connection.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
-            # a transaction that reads first and writes later fails where another process wrote in between
-            connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             try:
+                if write:
+                    begin(connection, patience)
+                else:
+                    connection.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
+                    connection.execute("BEGIN")
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
@@ -80,7 +83,7 @@ class Database:
         try:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA secure_delete = ON")  # what a person removes is overwritten
-            _write_ahead(connection)
+            write_ahead(connection)
             connection.execute("PRAGMA synchronous = NORMAL")  # a kill loses nothing; a power cut the last moment
             migrate(connection, self.path, self.schema)
         except BaseException:
@@ -103,19 +106,6 @@ def _create(path: Path) -> None:
             if path.stat().st_mode & 0o077 == 0:
                 return
         path.chmod(0o600)
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Switches the file to write-ahead logging. SQLite does not wait for locks here, so this does."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from ecoassist.errors import EnvironmentFault
 
+from .locking import begin
+
 
 @dataclass(frozen=True, slots=True)
 class Schema:
@@ -284,7 +286,7 @@ def migrate(connection: sqlite3.Connection, path: object, schema: Schema) -> Non
     """
     if _version(connection) == len(schema.steps) and _pragma(connection, "application_id") == schema.application_id:
         return
-    connection.execute("BEGIN IMMEDIATE")
+    begin(connection)
     try:
         version = _version(connection)  # another process may have been faster
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
