@@ -1,6 +1,6 @@
 """A simulation of how costs fall with use: questions in order, through the real engine, store, memory and sandbox.
 
-    python -m benchmarks.synergy QUERIES.json PROGRAMS.json [--questions N] [--seed N] [--again]
+    python -m benchmarks.synergy QUERIES.json PROGRAMS.json [--questions N] [--seed N] [--rounds N]
 
 Only the models are scripted, and the web services emulated. The strong model plays a program that is known to answer
 (benchmarks/known.py). The weak one plays it only if the demonstrations in its prompt call every endpoint that it
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("programs", type=Path)
     parser.add_argument("--questions", type=int, default=None, help="only so many")
     parser.add_argument("--seed", type=int, default=None, help="in an order drawn with it; otherwise as they stand")
-    parser.add_argument("--again", action="store_true", help="afterwards all of them once more, in the same order")
+    parser.add_argument("--rounds", type=int, default=1, help="how often all of them are asked, in the same order")
     given = parser.parse_args()
     published: Mapping[str, str] = json.loads(given.programs.read_text("utf-8"))
     queries = json.loads(given.queries.read_text("utf-8"))["queries"]
@@ -70,8 +70,8 @@ def main() -> None:
     known = {one["query"]: program_of(one["query"], one["domain"], published) for one in queries}
     with ThreadPoolExecutor(1) as beside:
         strong = beside.submit(strong_alone, list(known), known)
-        asked, entries = together(list(known) * (2 if given.again else 1), known)
-        alone = strong.result() * (2 if given.again else 1)
+        asked, entries = together(list(known) * given.rounds, known)
+        alone = strong.result() * given.rounds
     print("SIMULATION: scripted models, emulated services; real engine, memory, store, gate and sandbox\n")
     print(table(asked, alone))
     played = sum(query in published for query in known)
