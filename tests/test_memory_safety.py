@@ -12,18 +12,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ecoassist import memory, prompts
 from ecoassist.demo.endpoint import Endpoint, Scripted
 from ecoassist.engine import Engine, Tier
 from ecoassist.entries import Entry, FileShape, Match, Parameter, Solution
-from ecoassist.memory import Limits
+from ecoassist.memory import Limits, lifecycle, ranking
 from ecoassist.models.openai import OpenAIModel
 from ecoassist.play import play
+from ecoassist.replay import fenced, read
 from ecoassist.similarity import LONGEST, cosine, features, same
+from ecoassist.store import rows
 from ecoassist.store.sqlite import SqliteStore
 from ecoassist.testing import FixedJudge, MemoryStore, Recorder, ScriptedKernel, ScriptedModel
-from ecoassist.types import Answer, CellResult, Task
+from ecoassist.types import Answer, CellResult, Code, Task
 from tests.test_injection import IMITATIONS, outside
 
 QUERY = "How much rain fell in Oslo?"
@@ -56,6 +60,33 @@ def entry(said: str = "", query: str = QUERY, program: str = PROGRAM, origin: st
 def asked_with(found: Entry, task: Task | None = None) -> Task:
     """The task as it is after the memory was asked, with `found` as the entry that fits best."""
     return play(memory.recall(MemoryStore(Match(found, 1.0)), task or Task(QUERY, "today"), Limits()))
+
+
+WORDS = st.sampled_from(
+    ["rain", "Oslo", "2026-11-21", "three", "'", '"""', "{x}", "\n", "\r", "\x00", "\ud800", "\u202e", "`" * 4]
+)
+TEXTS = st.text(max_size=40) | st.lists(WORDS, max_size=12).map(" ".join)
+PROGRAMS = TEXTS | TEXTS.map(lambda text: f"x = {text!r}\nprint(x)") | TEXTS.map(lambda text: f"print(f'{text}')")
+
+
+@given(query=TEXTS, asked=TEXTS, program=PROGRAMS, said=TEXTS, state=st.sampled_from(["verified", "broken"]))
+@settings(max_examples=150)
+def test_whatever_an_entry_holds_it_costs_no_answer(
+    query: str, asked: str, program: str, said: str, state: str
+) -> None:
+    """Found, ranked, shown, bound, put into a prompt, settled, and read again from its row."""
+    found = entry(said, query, program, state=state)
+    for question in (query, asked):
+        assert len(ranking.ranked(question, [found], 0.0)) == 1
+        task = asked_with(found, Task(question, "today"))
+        assert len(prompts.messages(task, system="s")) == 2
+        if task.replay:
+            assert read(fenced(task.replay.program)) == Code(task.replay.program)
+    for green in (True, False):
+        near = [replace(found, id=2)]
+        assert lifecycle.settled(replace(found, state="pending"), near, green, program, said, "2026-01-01T00:00:00Z")
+    columns = rows.columns(found)
+    assert rows.entry([1, *(columns[name] for name in rows.COLUMNS[1:])]).solution == found.solution
 
 
 # ── text for a prompt ───────────────────────────────────────────────────────────────────────────────────────────────
