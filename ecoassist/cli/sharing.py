@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,15 +13,16 @@ from typing import IO, TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from ecoassist.entries import numbered
 from ecoassist.errors import UsageFault
 
 from .common import ConfigOption, load_config, reporting, stdin_bytes
+from .numbers import number, typed
 from .person import is_there
 from .trying import JOBS, JobsOption, Trial, chosen, memory
 
 if TYPE_CHECKING:
     from ecoassist.borders import CleanStore
-    from ecoassist.config import Config
     from ecoassist.entries import Entry, Proof, Solution
     from ecoassist.events import Stream
     from ecoassist.sandboxes import Sandboxes
@@ -36,10 +38,10 @@ CHOICES = {"y": "yes", "yes": "yes", "": "no", "n": "no", "no": "no", "a": "all"
 
 
 def export(
-    file: Annotated[str, typer.Argument(metavar="[FILE]", help="A new file. [default: stdout]")] = STANDARD,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A new file; - is stdout.")] = STANDARD,
     ids: Annotated[
         list[int] | None,
-        typer.Argument(metavar="[N]...", help="Their numbers. [default: all that are verified]"),
+        typer.Argument(parser=number, metavar="N", help="Their numbers. [default: all that work]"),
     ] = None,
     config: ConfigOption = None,
 ) -> None:
@@ -50,14 +52,14 @@ def export(
     from ecoassist import packs
 
     with reporting():
-        if file.isascii() and file.isdigit():
+        if re.fullmatch(r"(team:|#)?[0-9]+", file):
             raise UsageFault(f"{file} is a number, where the file comes first", f"write: export - {file}, for stdout")
         with memory(load_config(config)) as (store, _):
             entries = _verified(store, ids)
         fit = []
         for entry in entries:
             if why := packs.unfit(entry.solution):
-                typer.echo(f"solution #{entry.id} is left out: {why}", err=True)
+                typer.echo(f"solution {numbered(entry.id)} is left out: {why}", err=True)
             else:
                 fit.append(entry.solution)
         if not fit:
@@ -76,8 +78,8 @@ def _verified(store: CleanStore, ids: Sequence[int] | None) -> list[Entry]:
     for entry in found:
         if entry.state != "verified":
             raise UsageFault(
-                f"solution #{entry.id} is {entry.state}: only what works is shared",
-                f"try it out: ecoassist solutions verify {entry.id}",
+                f"solution {numbered(entry.id)} is {entry.state}: only what works is shared",
+                f"try it out: ecoassist solutions verify {typed(entry.id)}",
             )
     return found
 
@@ -114,6 +116,7 @@ def import_(
     Exit codes: 0 all that was taken works or waits, 1 some of it does not work, 2 no pack, 3 environment.
     """
     from ecoassist import packs
+    from ecoassist.reach import adopting
 
     with reporting():
         settings = load_config(config)
@@ -128,7 +131,8 @@ def import_(
                 typer.echo("nothing was imported", err=True)
                 return
             trial.prepare()  # before anything is kept
-            _try(trial, store, [_kept(store, _adapted(one, settings, _name(file))) for one in taken], jobs)
+            own = map(adopting(settings), taken)
+            _try(trial, store, [_kept(store, replace(one, origin=_name(file))) for one in own], jobs)
         trial.end(len(taken))
         if trial.counts[FAILED]:
             raise typer.Exit(1)
@@ -164,12 +168,12 @@ def _split(found: Sequence[Solution], store: CleanStore) -> tuple[list[str], lis
     there: dict[str, str] = {}
     for entry in store.entries():
         if entry.state in (*SERVED, "pending"):
-            there.setdefault(same(entry.solution.query), f"solution #{entry.id}")
+            there.setdefault(same(entry.solution.query), f"solution {numbered(entry.id)}")
     said, new = [], []
-    for number, solution in enumerate(found, 1):
+    for at, solution in enumerate(found, 1):
         key = same(solution.query)
         if key in there:
-            said.append(f"{number} of {len(found)} is left out: {there[key]} is for the same question")
+            said.append(f"{at} of {len(found)} is left out: {there[key]} is for the same question")
         else:
             there[key] = "an earlier one of this pack"
             new.append(solution)
@@ -179,8 +183,8 @@ def _split(found: Sequence[Solution], store: CleanStore) -> tuple[list[str], lis
 def _taken(new: Sequence[Solution], boxes: Sandboxes, *, yes: bool, unattended: bool) -> list[Solution]:
     """Those that the person takes, after all of each was shown. Raises UsageFault where nobody can be asked."""
     taken, answer = [], "all" if yes else ""
-    for number, solution in enumerate(new, 1):
-        typer.echo(_shown(solution, f"{number} of {len(new)}", boxes), err=True)
+    for at, solution in enumerate(new, 1):
+        typer.echo(_shown(solution, f"{at} of {len(new)}", boxes), err=True)
         if unattended and not yes:
             continue
         if answer != "all":
@@ -211,18 +215,6 @@ def _shown(solution: Solution, number: str, boxes: Sandboxes) -> str:
     head = f"── {number}: {one_line(solution.query)}"
     lines = [f"   {name}: {one_line(', '.join(values)) or 'none'}" for name, values in facts.items()]
     return "\n".join([head, *lines, *(f"   │ {text}" for text in plain(solution.program).split("\n")), ""])
-
-
-def _adapted(solution: Solution, config: Config, origin: str) -> Solution:
-    """As it is kept here: marked, under our own names of its APIs, with what is derived from its program."""
-    from ecoassist import catalogue, templates
-    from ecoassist.reach import host_of
-
-    own = {host: name for name, api in config.apis.items() for host in (host_of(api), *api.hosts)}
-    names = (own.get(host) or catalogue.hosts().get(host, "") for host in solution.hosts)
-    apis = tuple(dict.fromkeys(filter(None, names))) or solution.apis
-    parameters = templates.parameters(solution.query, solution.program)
-    return replace(solution, origin=origin, apis=apis, parameters=parameters)
 
 
 def _kept(store: CleanStore, solution: Solution) -> Entry:
@@ -257,7 +249,7 @@ def _try(trial: Trial, store: CleanStore, entries: Sequence[Entry], jobs: int) -
 
 
 def _later(entry: Entry, why: str) -> str:
-    return f"{why}; then: ecoassist solutions verify {entry.id}"
+    return f"{why}; then: ecoassist solutions verify {typed(entry.id)}"
 
 
 def _prove(boxes: Sandboxes, entry: Entry) -> Stream[Proof]:

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ecoassist.entries import numbered
 from ecoassist.errors import UsageFault
+
+from . import team
 
 if TYPE_CHECKING:
     from ecoassist.borders import CleanStore
@@ -33,10 +36,8 @@ def memory(config: Config) -> Iterator[tuple[CleanStore, Redactor]]:
     """The store that no key goes into nor comes out of, and what keeps keys out of all else that is said."""
     from ecoassist.borders import CleanStore, redactor_of
 
-    from .team import memory
-
     redactor = redactor_of(config)
-    with closing(memory(config)) as store:
+    with closing(team.memory(config)) as store:
         yield CleanStore(store, redactor), redactor
 
 
@@ -130,7 +131,7 @@ def _line(entry: Entry, state: str, why: str) -> str:
 
     said = one_line(redacted(why))
     reason = f": {said[:LONGEST_WHY]}" if said else ""
-    return f"#{entry.id:<4} {state:<11} {one_line(redacted(entry.solution.query))[:LONGEST_QUERY]}{reason}"
+    return f"{numbered(entry.id):<5} {state:<11} {one_line(redacted(entry.solution.query))[:LONGEST_QUERY]}{reason}"
 
 
 def chosen(store: CleanStore, ids: Sequence[int]) -> list[Entry]:
@@ -139,6 +140,6 @@ def chosen(store: CleanStore, ids: Sequence[int]) -> list[Entry]:
     for id in dict.fromkeys(ids):
         entry = store.get(id)
         if entry is None:
-            raise UsageFault(f"there is no solution #{id}", "see: ecoassist solutions list")
+            raise UsageFault(f"there is no solution {numbered(id)}", "see: ecoassist solutions list")
         found.append(entry)
     return found

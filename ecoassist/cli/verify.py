@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ecoassist.entries import numbered
 from ecoassist.errors import UsageFault
 
 from .common import ConfigOption, FileOption, load_config, reporting
+from .numbers import number, typed
 from .trying import JOBS, JobsOption, Trial, chosen, memory
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ UNKNOWN = "not checked"
 
 def verify(
     ids: Annotated[
-        list[int] | None, typer.Argument(metavar="[N]...", help="Their numbers, as in the list. [default: all]")
+        list[int] | None,
+        typer.Argument(parser=number, metavar="N", help="Their numbers, as in the list. [default: all of yours]"),
     ] = None,
     file: FileOption = None,
     jobs: JobsOption = JOBS,
@@ -103,8 +106,8 @@ def _named(store: CleanStore, ids: Sequence[int]) -> list[Entry]:
     found = chosen(store, ids)
     for entry in found:
         if entry.state not in (*SERVED, "pending"):
-            back = f"to use it again: ecoassist solutions restore {entry.id}"
-            raise UsageFault(f"solution #{entry.id} is {entry.state}", back)
+            back = f"to use it again: ecoassist solutions restore {typed(entry.id)}"
+            raise UsageFault(f"solution {numbered(entry.id)} is {entry.state}", back)
     return found
 
 
