@@ -16,6 +16,13 @@ def number(text: str) -> int:
     return -int(found[2]) if found[1] == "team:" else int(found[2])
 
 
+def numbered(id: int) -> str:
+    """As a person reads it. What it takes is imported only here: --help does not wait for it."""
+    from ecoassist import entries
+
+    return entries.numbered(id)
+
+
 def typed(id: int) -> str:
     """As `number` reads it."""
     return f"team:{-id}" if id < 0 else str(id)

@@ -13,11 +13,10 @@ from typing import IO, TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from ecoassist.entries import numbered
 from ecoassist.errors import UsageFault
 
 from .common import ConfigOption, load_config, reporting, stdin_bytes
-from .numbers import number, typed
+from .numbers import number, numbered, typed
 from .person import is_there
 from .trying import JOBS, JobsOption, Trial, chosen, memory
 

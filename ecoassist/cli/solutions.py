@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecoassist.entries import numbered
 from ecoassist.errors import UsageFault
 
 from . import team
 from .common import ConfigOption, load_config, redacted_values, reporting
-from .numbers import Number, typed
+from .numbers import Number, numbered, typed
 
 if TYPE_CHECKING:
     from pathlib import Path

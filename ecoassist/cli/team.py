@@ -10,7 +10,7 @@ import typer
 from ecoassist.errors import UsageFault
 
 from .common import ConfigOption, load_config, redacted, reporting
-from .numbers import number
+from .numbers import number, numbered
 
 if TYPE_CHECKING:
     from ecoassist.config import Config
@@ -37,7 +37,6 @@ def share(
     Everybody who may use that store gets the question and the program, with the names of hosts, APIs, packages, and
     files and their columns; never an answer, a key, or what is in a file. `rm team:N` takes one back.
     """
-    from ecoassist.entries import numbered
 
     with reporting():
         settings = load_config(config)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecoassist.entries import numbered
 from ecoassist.errors import UsageFault
 
 from . import team
+from .numbers import numbered
 
 if TYPE_CHECKING:
     from ecoassist.borders import CleanStore

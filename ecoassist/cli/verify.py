@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecoassist.entries import numbered
 from ecoassist.errors import UsageFault
 
 from .common import ConfigOption, FileOption, load_config, reporting
-from .numbers import number, typed
+from .numbers import number, numbered, typed
 from .trying import JOBS, JobsOption, Trial, chosen, memory
 
 if TYPE_CHECKING:
