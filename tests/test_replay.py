@@ -267,6 +267,13 @@ def test_the_person_may_have_no_judge_at_all() -> None:
     assert House(FAILED, judge=Chain()).ask().status == "unverified"
 
 
+def test_a_program_that_works_without_the_hosts_of_its_question_need_not_ask_them() -> None:
+    match = stored()
+    alone = replace(match.entry.solution, program="print(3, 'mm')")
+    house = House(CellResult("ok", "3 mm"), match=replace(match, entry=replace(match.entry, solution=alone)))
+    assert house.ask().replayed
+
+
 def test_an_interrupted_replay_ends_the_question_and_is_no_loss() -> None:
     class Endless(ScriptedKernel):
         def run(self, code: str, seconds: float | None = None) -> Stream[CellResult]:

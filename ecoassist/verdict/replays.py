@@ -37,7 +37,7 @@ def _against(replay: Replay, attempt: Attempt) -> str:
         return f"the stored program was refused {refused.host}: {refused.refused[:160]}"
     if turn.fault:
         return f"the stored program got no data: {turn.fault.detail[:160]}"
-    if replay.hosts and not attempt.accesses:
+    if not attempt.accesses and any(host in replay.program for host in replay.hosts):
         return "the stored program asked none of its hosts"
     if not answer_like(turn.answer.text):
         return "what the stored program printed is longer than an answer"
