@@ -59,6 +59,13 @@ class SqliteStore(ShelfStore):
         self._database = Database(path, SOLUTIONS)
         super().__init__(SqliteShelf(self._database, large), gate)
 
+    def remove(self, id: int) -> bool:
+        """Whether there was such an entry. Nothing that it said stays in the file."""
+        removed = super().remove(id)
+        if removed:
+            self._database.compact()
+        return removed
+
 
 class SqliteShelf:
     def __init__(self, database: Database, large: int = LARGE) -> None:
@@ -91,7 +98,10 @@ class SqliteRows:
         self._connection.execute(f"UPDATE solutions SET {changes} WHERE id = ?", [*values.values(), entry.id])
 
     def remove(self, id: int) -> bool:
-        return _storable(id) and self._connection.execute("DELETE FROM solutions WHERE id = ?", (id,)).rowcount > 0
+        if not _storable(id) or not self._connection.execute("DELETE FROM solutions WHERE id = ?", (id,)).rowcount:
+            return False
+        self._connection.execute("INSERT INTO words (words) VALUES ('optimize')")  # deleted words stay until then
+        return True
 
     def get(self, id: int) -> Entry | None:
         return next(iter(self._select("WHERE id = ?", id)), None) if _storable(id) else None

@@ -94,6 +94,21 @@ def test_a_removed_entry_is_gone_and_its_id_is_not_used_again(store: SqliteStore
     assert store.keep(solution()) > id
 
 
+@pytest.mark.parametrize("retired", [False, True])
+def test_nothing_of_a_removed_entry_stays_in_the_files(
+    path: Path, store: SqliteStore, solution: MakeSolution, retired: bool
+) -> None:
+    verified(store, solution())
+    id = verified(store, solution("What does Zanzibarqwx cost in spring?", "print('zanzibarqwx')"))
+    store.describe(id, "e", b"zanzibarqwx.")
+    verified(store, solution("Who is it?", "print(5)"))
+    if retired:
+        store.retire(id, "zanzibarqwx")
+    assert any(b"zanzibarqwx" in file.read_bytes().lower() for file in path.parent.iterdir())
+    store.remove(id)
+    assert not any(b"zanzibarqwx" in file.read_bytes().lower() for file in path.parent.iterdir())
+
+
 @pytest.mark.parametrize("id", [0, -1, 99, 2**63, -(2**63) - 1])
 def test_an_id_that_was_never_given_is_nothing(store: SqliteStore, id: int) -> None:
     assert store.get(id) is None
