@@ -101,7 +101,9 @@ class Together:
         self.own.settle(id, green, program, why)
         entry = self.own.get(id) if green and self.manners.share_verified else None
         if entry and entry.state == "verified" and not entry.solution.origin:
-            self._asked(lambda: self._give(entry), 0)
+            given = self._cleaned(entry)
+            if not self.manners.unfit(given):
+                self._asked(lambda: self._give(id, given), 0)
 
     def credit(self, id: int, won: bool | None, spent: Spending | None = None) -> None:
         if id > 0:
@@ -119,9 +121,10 @@ class Together:
                 f"solution #{id} is {entry.state}: only what works alone is shared",
                 f"try it: ecoassist solutions verify {id}",
             )
-        if why := self.manners.unfit(entry.solution):
+        given = self._cleaned(entry)
+        if why := self.manners.unfit(given):
             raise UsageFault(f"solution #{id} cannot be shared: {why}", f"see it: ecoassist solutions show {id}")
-        return -self._give(entry)
+        return -self._give(id, given)
 
     def pending(self) -> tuple[Entry, ...]:
         return self.own.pending()
@@ -155,12 +158,12 @@ class Together:
         """As it is known here: without what only its first re-run would need."""
         return replace(entry, id=-entry.id, solution=self.manners.adopted(entry.solution.settled()))
 
-    def _give(self, entry: Entry) -> int:
-        solution = self.manners.clean(entry.solution.settled())
-        if self.manners.unfit(solution):
-            return 0
-        there = self.team.receive(solution)
-        self._twins[entry.id] = there
+    def _cleaned(self, entry: Entry) -> Solution:
+        """As it is given."""
+        return self.manners.clean(entry.solution.settled())
+
+    def _give(self, id: int, solution: Solution) -> int:
+        there = self._twins[id] = self.team.receive(solution)
         return there
 
     def _asked(self, ask: Callable[[], T], otherwise: T) -> T:

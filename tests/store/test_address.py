@@ -65,6 +65,8 @@ def test_a_password_may_stand_among_the_options() -> None:
         "postgresql://ann:hunter2#pass@db.example/eco",
         "postgresql://ann:hunter2?pass@db.example/eco",
         "postgresql://[hunter2-pass/eco",
+        "postgresql://ann:hunter2%00pass@db.example/eco",
+        "postgresql://ann:hunter2\udcffpass@db.example/eco",
     ],
 )
 def test_what_cannot_be_read_is_quoted_nowhere(url: str) -> None:

@@ -330,6 +330,8 @@ def test_what_was_never_written_by_ecoassist_is_passed_over(
         postgres.execute(f"{insert} VALUES ('{key}', '{key}', '{said}', {rest})", team_url)
     good = "SELECT same, query, solution, state, created, -5, 0, '', 0, 'NaN', 0, 0, '' FROM ecoassist.solutions"
     postgres.execute(f"{insert} {good} WHERE id = 1", team_url)
+    long = good.replace("0, ''", "0, repeat('x', 2000000)")
+    postgres.execute(f"{insert} {long} WHERE id = 1", team_url)
     assert served(ann) == [there]
     assert [entry.id for entry in ann.entries()] == [there]
     ann.credit(2, True)
@@ -380,3 +382,15 @@ def test_a_database_that_is_not_there_is_named(join: Join, postgres: Server) -> 
 def test_an_option_that_there_is_not_is_a_fault(join: Join, team_url: str) -> None:
     with pytest.raises(EnvironmentFault, match="autocommit"):
         join(f"{team_url}&autocommit=no").similar(QUERY)
+
+
+def test_texts_in_no_encoding_are_a_fault_and_no_bug(join: Join, postgres: Server, solution: MakeSolution) -> None:
+    postgres.execute("DROP DATABASE IF EXISTS raw")
+    postgres.execute("CREATE DATABASE raw ENCODING 'SQL_ASCII' TEMPLATE template0")
+    url = postgres.url("raw")
+    ann = join(url)
+    there = ann.receive(solution("Wie warm ist es in Tromsø?"))
+    assert served(ann, "Wie warm ist es in Tromsø?") == [there]
+    postgres.execute("UPDATE ecoassist.solutions SET note = E'\\xff\\xfe'", url)
+    with pytest.raises(EnvironmentFault, match="UTF8"):
+        ann.similar("Wie warm ist es in Tromsø?")

@@ -45,6 +45,8 @@ def parsed(text: str) -> Address:
     if parts.scheme not in SCHEMES or parts.fragment:
         raise _unreadable()
     parameters = {name: value for name, value in named.items() if value} | dict(options)
+    if any(not value.isprintable() for value in (*parameters.values(), unquote(password))):
+        raise _unreadable()
     secret = parameters.get("password") or unquote(password)
     # stated even where it is empty: what another program's variables hold is not for this server
     parameters["password"] = secret

@@ -25,6 +25,8 @@ SECONDS = 10.0
 LONGEST = 200
 """Characters that are told of a server's own words: they are foreign."""
 
+UNENCRYPTED = "have it encrypt, or add ?sslmode=disable to its connection string if nobody can listen in between"
+
 Link: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
 
 
@@ -169,8 +171,15 @@ class Database:
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
             remedy = "drop its schema `ecoassist`, and a new one is begun"
             raise EnvironmentFault("its tables are damaged; nothing was deleted", remedy) from error
+        except UnicodeError as error:
+            raise EnvironmentFault(
+                "what stands in it is not UTF-8", "create its database with that encoding"
+            ) from error
         except psycopg.Error as error:
-            raise EnvironmentFault(_said(error), "see: ecoassist doctor") from error
+            said = _said(error)
+            raise EnvironmentFault(
+                said, UNENCRYPTED if "SSL was required" in said else "see: ecoassist doctor"
+            ) from error
 
 
 def _connect(address: Address, seconds: float) -> Link:
@@ -182,9 +191,8 @@ def _connect(address: Address, seconds: float) -> Link:
 
     def work() -> None:
         try:
-            text = make_conninfo(
-                **{"application_name": "ecoassist", "connect_timeout": f"{seconds:.0f}"} | address.parameters
-            )
+            usual = {"application_name": "ecoassist", "connect_timeout": f"{max(2, seconds):.0f}"}
+            text = make_conninfo(**usual | address.parameters | {"client_encoding": "utf8"})
             # nothing is prepared: a pooler between would hand the statement to another connection
             link = psycopg.connect(text, autocommit=True, prepare_threshold=None)
         except BaseException as error:  # noqa: BLE001 - it is raised where it was asked for

@@ -21,13 +21,14 @@ MANY = 2000
 VECTORS = 5000
 """That come over the network for a question, those of the newest entries: about 4 MB."""
 LARGEST = 1 << 20
-"""Bytes of a solution as JSON that are read. What is larger was not made by answering a question."""
+"""Bytes of a row's texts that are read. What is larger was not made by answering a question."""
 
 MOST = 200
 """Entries for the very same question that are read, unreadable ones among them."""
 
 _NAMES = ", ".join(f"solutions.{name}" for name in COLUMNS)
-_READABLE = f"octet_length(solutions.solution) <= {LARGEST}"
+_TEXTS = " + ".join(f"octet_length(solutions.{name})" for name in ("solution", "note", "created", "verified"))
+_READABLE = f"{_TEXTS} <= {LARGEST}"
 _SERVED = f"solutions.state IN ('verified', 'broken') AND {_READABLE}"
 _OF = f"SELECT {_NAMES} FROM ecoassist.solutions WHERE same = %s AND {_SERVED} ORDER BY id DESC LIMIT {MOST}"
 _SHARING = f"""

@@ -65,7 +65,7 @@ def migrate(connection: Connection[tuple[Any, ...]]) -> None:
         connection.execute(TAKE_LOCK)
         version = _version(connection)  # somebody else may have been faster
         if version is None:
-            connection.execute("CREATE SCHEMA ecoassist")
+            connection.execute("CREATE SCHEMA IF NOT EXISTS ecoassist")
             connection.execute("CREATE TABLE ecoassist.version (steps integer NOT NULL)")
             connection.execute("INSERT INTO ecoassist.version VALUES (0)")
         if version is not None and version > len(STEPS):
