@@ -73,9 +73,14 @@ def _proof(result: CellResult, solution: Solution, *, recent: bool) -> Proof:
         seen = all(access.cached for access in result.accesses if access.answered)
         why = disagreement(result, solution, exactly=recent and seen)
         return Proof(not why, why=why)
-    why = f"{result.error.name}: {result.error.message}" if result.error else result.reason or result.status
     down = any(_down(access, solution.hosts) for access in result.accesses)
-    return Proof(None if down or result.status in ("interrupted", "gone") else False, why=why)
+    return Proof(None if down or result.status in ("interrupted", "gone") else False, why=_why(result))
+
+
+def _why(result: CellResult) -> str:
+    if result.error and result.status != "interrupted":  # what an interruption raised says no more
+        return f"{result.error.name}: {result.error.message}".rstrip(": ")
+    return result.reason or result.status
 
 
 def _down(access: Access, hosts: tuple[str, ...]) -> bool:

@@ -95,6 +95,20 @@ def test_a_sandbox_that_cannot_be_had_ends_all_of_it() -> None:
     assert begun == [1]
 
 
+@pytest.mark.parametrize(
+    ("result", "why"),
+    [
+        (CellResult("interrupted", error=CellError("KeyboardInterrupt", "")), "interrupted"),
+        (CellResult("error", error=CellError("AssertionError", "")), "AssertionError"),
+        (CellResult("oom", reason="it needed more than 1g"), "it needed more than 1g"),
+        (CellResult("timeout"), "timeout"),
+    ],
+)
+def test_why_a_program_ended_is_said_in_a_few_words(result: CellResult, why: str) -> None:
+    (found,) = tried(entries(1), lambda entry: prove(entry.solution, lambda: ScriptedKernel(result)), Stop())
+    assert found.proof.why == why
+
+
 def test_the_error_of_a_program_is_why_it_is_broken() -> None:
     broken = CellResult("error", error=CellError("KeyError", "'c'"))
     kernels = {1: ScriptedKernel(CellResult("ok", "4\n")), 2: ScriptedKernel(broken)}

@@ -24,7 +24,6 @@ from tests.e2e.conftest import (
     judging,
     prompt,
     python,
-    read_until,
     wait_until,
 )
 from tests.egress.conftest import Net, Reply, Seen
@@ -147,14 +146,14 @@ def test_only_what_is_there_and_served_can_be_verified(run: Command, store: Sqli
 def test_ctrl_c_ends_the_checks_and_leaves_no_sandbox_behind(
     run: Command, store: SqliteStore, containers: Callable[[int], list[str]]
 ) -> None:
-    quick, slow = kept(store, "q", "print(4)"), kept(store, "r", "import time\ntime.sleep(600)\nprint(4)")
-    process = run.start("solutions", "verify")
-    said = read_until(process, "works")
+    slow = [kept(store, f"question {n}", "import time\ntime.sleep(600)\nprint(4)") for n in range(2)]
+    process = run.start("solutions", "verify", "--jobs", "1")
+    wait_until(lambda: containers(process.pid), "a sandbox", 60)
     process.send_signal(signal.SIGINT)
     ran = finish(process)
     assert ran.code == 130, ran.err
-    assert said.startswith(f"#{quick} ")
-    assert (entry(store, slow).state, entry(store, slow).note) == ("verified", "")
+    assert "1 left" in ran.err
+    assert [(entry(store, id).state, entry(store, id).note) for id in slow] == [("verified", "")] * 2
     wait_until(lambda: not containers(ran.pid), "the containers are gone")
 
 
