@@ -230,17 +230,13 @@ def output(result: CellResult, last: int | None = None, width: int = 200) -> tup
 
 def summary(outcome: Outcome) -> tuple[str, ...]:
     """The parts of the last line: who, tokens, dollars, seconds, and the solution that was shown to the models."""
-    parts = [_who(outcome), *_spent(outcome), *judging(outcome.judging), duration(outcome.seconds)]
+    if outcome.replayed and not outcome.spending.calls:
+        return f"{_who(outcome)}, 0 tokens", duration(outcome.seconds)
+    parts = [_who(outcome), *spent(outcome.spending), *judging(outcome.judging), duration(outcome.seconds)]
     if outcome.examples and outcome.status in ("solved", "unverified") and not outcome.replayed:
         named = ", ".join(numbered(example.id) for example in outcome.examples)
         parts.append(f"with solution{'s' if len(outcome.examples) > 1 else ''} {named}")
     return tuple(parts)
-
-
-def _spent(outcome: Outcome) -> tuple[str, ...]:
-    """As `spent`; what a stored program answered alone took no token."""
-    free = outcome.replayed and not outcome.spending.calls
-    return ("0 tokens", "$0") if free else spent(outcome.spending)
 
 
 def judging(spending: Spending) -> tuple[str, ...]:

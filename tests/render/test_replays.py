@@ -21,7 +21,7 @@ def outcome(house: House) -> Outcome:
 
 
 def test_the_last_line_names_the_solution_and_no_token() -> None:
-    assert summary(outcome(House(FELL))) == ("replayed solution #12", "0 tokens", "$0", "1.0 s")
+    assert summary(outcome(House(FELL))) == ("replayed solution #12, 0 tokens", "1.0 s")
 
 
 def test_what_judging_a_replay_took_is_told() -> None:
@@ -37,7 +37,7 @@ def test_a_replay_that_failed_is_told_before_the_tier_that_answered() -> None:
 
 def test_a_solution_of_a_team_is_told_as_theirs() -> None:
     theirs = replace(outcome(House(FELL)), replay=Replay(-5, QUESTION, "x"))
-    assert summary(theirs)[0] == "replayed solution team #5"
+    assert summary(theirs)[0] == "replayed solution team #5, 0 tokens"
     shown = replace(outcome(House(FAILED)), examples=(Example(-5, "q", "x", 0.5),))
     assert summary(shown)[-1] == "with solution team #5"
 
@@ -58,7 +58,7 @@ def test_the_terminal_says_who_answered_and_the_reason_of_the_models_is_not_the_
     assert answer.getvalue() == "3 mm\n"
     assert "replay · solution #12\n" in progress.getvalue()
     assert "earlier question" not in progress.getvalue()
-    assert "replayed solution #12 · 0 tokens · $0 · " in progress.getvalue()
+    assert "replayed solution #12, 0 tokens · " in progress.getvalue()
 
 
 def test_why_tells_of_a_replay_and_where_the_models_begin() -> None:
