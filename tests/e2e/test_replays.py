@@ -132,7 +132,7 @@ def test_the_third_asking_needs_no_model_and_the_kernel_reads_with_the_key(
 
     assert (third["status"], third["tier"], third["replayed"]) == ("solved", "replay", third["solution_used"]), ran.err
     assert (third["answer"], third["cost"]) == ("Paris: 13 mm", first["cost"] | NOTHING)
-    assert f"replayed solution #{third['replayed']} · 0 tokens · $0" in ran.err
+    assert f"replayed solution #{third['replayed']}, 0 tokens · " in ran.err
     assert (len(endpoint.log), len(rain.asked)) == (asked[0], asked[1] + 1)
     assert rain.asked[-1] == ("GET", "Paris", KEY)
     assert KEY not in ran.out + ran.err
