@@ -22,7 +22,7 @@ from .words import MAX_QUERY, read, words
 
 NEAR = datetime.timedelta(days=400)
 """How far from its run a date may lie that was worked out from it."""
-_YEAR = re.compile(r"(?<![\w.,-])(?:19|20)\d{2}(?![\w-]|[.,]\d)")
+_YEAR = re.compile(r"(?<![\d.,])(?:19|20)\d{2}(?!\d|[.,]\d)")
 _EPOCH = re.compile(r"(?<![\w.])(\d{10}|\d{13})(?:\.\d+)?(?!\w)")
 _TIME = re.compile(r"(?<![\d:])([01]?\d|2[0-3]):[0-5]\d(?!\d)")
 _MONTH = re.compile(rf"\b(?:{'|'.join(MONTHS)})\b")
@@ -52,6 +52,9 @@ _RELATIVE = (
     ),
 )
 """What a question says of a day, and what a program has that reckons it from the clock."""
+_HOUR = re.compile(r"\b(?:now|current|currently|latest|(?:half an )?hours?|minutes?)\b", re.IGNORECASE)
+_KEYS = ("hour", "hours", "day", "month", "week", "dt", "date", "weekday")
+_SHORT = re.compile(r"\d{1,2}[-/.]\d{1,2}")
 _NOW = re.compile(
     r"\b(?:today|tonight|tomorrow|yesterday|now|current|currently|latest|recent|recently|nowadays|ago|so far|"
     r"(?:this|next|last|past|previous|coming|upcoming|following)\s+(?:\w+\s+)?(?:week|day|hour|minute|morning|afternoon|"
@@ -85,7 +88,8 @@ class _Asked:
         self.query = query
         self.ran = ran
         self.days = [mention.day for mention in mentions.said_days(query) if mention.day]
-        self.years = {word.text for word in words(query) if _YEAR.fullmatch(word.text)}
+        self.said = {word.text for word in words(query)}
+        self.years = {found[0] for found in _YEAR.finditer(query)}
         self.months = {found[0] for found in _MONTH.finditer(query.title())}
 
     def names(self, day: Day) -> bool:
@@ -132,12 +136,23 @@ def _years(parsed: Source, asked: _Asked) -> str:
         if site.node in parsed.reckoned:
             continue
         value = site.node.value
-        told = [value] if isinstance(value, int) else [int(found[0]) for found in _YEAR.finditer(site.text)]
+        told = (
+            [value] if isinstance(value, int) else [int(found[0]) for found in _YEAR.finditer(_dateless(parsed, site))]
+        )
         for year in told:
             near = 1900 <= year < 2100 and (asked.ran is None or abs(year - asked.ran.year) <= 1)
             if near and str(year) not in asked.years | {str(day.year) for day in asked.days}:
                 return f"the year {year} stands in its program"
     return ""
+
+
+def _dateless(parsed: Source, site: Site) -> str:
+    """The text of a literal without the days in it, which are looked at by themselves."""
+    text = site.text
+    for written in parsed.days:
+        if written.site is site:
+            text = text[: written.start] + " " * (written.end - written.start) + text[written.end :]
+    return text
 
 
 def _seconds(parsed: Source, asked: _Asked) -> str:
@@ -165,12 +180,15 @@ def _reckoned(parsed: Source, asked: _Asked, solution: Solution) -> str:
     clock = bool(_CLOCKS.search(parsed.text))
     for said, how in _RELATIVE:
         found = re.search(said, asked.query, re.IGNORECASE)
-        if found and not (clock and re.search(how, parsed.text)):
+        if found and not (clock and re.search(how, parsed.text) and not _counted(parsed, asked)):
             return f"its program does not reckon “{found[0]}” from the clock"
+    hour = _HOUR.search(asked.query)
+    if hour and _counted(parsed, asked):
+        return f"its program may count “{hour[0]}” from the hour it ran"
     if clock:
         return ""
     relative = _NOW.search(asked.query)
-    if relative and not (_online(parsed, solution) and not list(_places(parsed, asked))):
+    if relative and not (_online(parsed, solution) and not any(_places(parsed, asked))):
         return f"its program does not reckon “{relative[0]}” from the clock"
     if any(asked.ran is None or _near(asked, day) for day in asked.days) and not _literal(parsed, asked):
         return "the date of its question does not stand in its program"
@@ -182,17 +200,25 @@ def _online(parsed: Source, solution: Solution) -> bool:
     return bool(solution.hosts) or any("://" in site.text for site in parsed.sites)
 
 
-def _places(parsed: Source, asked: _Asked) -> Iterator[str]:
-    """Places in lists and times of day that may have been counted from the moment it ran."""
+def _counted(parsed: Source, asked: _Asked) -> bool:
+    """Whether it takes a certain place of a list, other than the first two."""
     for site in parsed.sites:
         value, parent = site.node.value, parsed.flow.parents.get(site.node)
-        if isinstance(value, int) and value > 1 and isinstance(parent, ast.Subscript) and parent.slice is site.node:
-            yield str(value)
-        elif site.key in ("hour", "hours", "day", "dt", "date", "weekday") and str(value) not in asked.query:
-            if site.text.casefold() not in ("today", "now") and value != 1:
-                yield str(value)
-        elif (found := _TIME.search(site.text)) and found[0] not in asked.query:
-            yield found[0]
+        place = isinstance(parent, ast.Subscript) and parent.slice is site.node
+        if place and isinstance(value, int) and value > 1 and str(value) not in asked.said:
+            return True
+    return False
+
+
+def _places(parsed: Source, asked: _Asked) -> Iterator[bool]:
+    """Whether places in lists, days and times of day may have been counted from the moment it ran."""
+    yield _counted(parsed, asked)
+    for site in parsed.sites:
+        value = site.node.value
+        if site.key in _KEYS and str(value) not in asked.said:
+            yield site.text.casefold() not in ("today", "now") and value != 1
+        if _SHORT.fullmatch(site.text) or ((found := _TIME.search(site.text)) and found[0] not in asked.query):
+            yield True
 
 
 def _near(asked: _Asked, day: Day) -> bool:

@@ -35,8 +35,9 @@ _PAIR = re.compile(r"-?\d{1,3}\.\d+\s*(?:,|%2C)\s*-?\d{1,3}\.\d+")
 _CODE = re.compile(r"\^?[A-Z]{2,6}(?:[.\-=^][A-Z0-9]{1,4})?|[A-Z]{1,3}\d{1,9}|\^[A-Z0-9]+")
 _NAME = re.compile(r"[A-Z][a-zà-ÿ]+(?:[ -][A-Z][a-zà-ÿ]+)*")
 _PAIRS = re.compile(r"(?:^|[?&])([\w.\[\]-]+)=([^&\s{}]*)")
-_LONG = 10_000
-"""Whole numbers from here on, unless round, may be somebody's number of the thing."""
+_LONG, _LARGE = 10_000, 100_000
+"""Whole numbers from here on may be somebody's number of the thing; below the second only those that are not round."""
+_UNITS = (86_400, 604_800, 1_048_576)
 
 
 def knows_more(source: Source, said: frozenset[str]) -> bool:
@@ -62,13 +63,15 @@ def _fraction(number: float) -> bool:
 def _telling(site: Site, said: frozenset[str]) -> bool:
     value = site.node.value
     if isinstance(value, int | float):
-        keyed = bool(_KEYS.search(site.key)) and str(value) not in said
-        return keyed or (
-            abs(value) >= _LONG and value % 100 != 0 and f"{value:g}" not in said and str(value) not in said
-        )
+        return str(value) not in said and (bool(_KEYS.search(site.key)) or _long(value))
     if _PAIR.search(site.text):
         return True
     return any(_tells(key, text, said) for key, text in _pairs(site))
+
+
+def _long(number: float) -> bool:
+    power = number in _UNITS or str(number).strip("0") == "1"
+    return not power and abs(number) >= _LONG and (number % 100 != 0 or abs(number) >= _LARGE)
 
 
 def _pairs(site: Site) -> Iterator[tuple[str, str]]:
@@ -88,7 +91,7 @@ def _tells(key: str, value: str, said: frozenset[str]) -> bool:
     if _KEYS.search(key):
         return True
     if value.isascii() and value.isdigit():
-        return int(value) >= _LONG and int(value) % 100 != 0
+        return len(value) > 20 or _long(int(value))
     return bool((_CODE.fullmatch(value) and value not in _NEUTRAL) or (_NAME.fullmatch(value) and not _plain(words)))
 
 

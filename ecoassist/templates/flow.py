@@ -32,8 +32,11 @@ class Flow:
         self.parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
         self.functions: dict[str, _Function] = {}
         self._bound: dict[ast.AST | None, set[str]] = defaultdict(set)
-        self._calls: dict[str, list[ast.Call]] = defaultdict(list)
-        self._attributes: dict[str, list[ast.AST]] = defaultdict(list)
+        self._knots: dict[tuple[ast.AST | None, str], ast.AST] = defaultdict(ast.AST)
+        """One for all that bears a name in a scope: whatever goes into it comes out wherever it is read."""
+        self._spread: dict[ast.AST, list[ast.AST]] = defaultdict(list)
+        """Knot -> where it is read."""
+        self._known: dict[bool, dict[ast.AST, bool]] = {True: {}, False: {}}
         read: list[ast.Name] = []
         for node in ast.walk(tree):
             match node:
@@ -47,28 +50,31 @@ class Flow:
                 case ast.Name():
                     read.append(node)
                 case ast.Attribute(ctx=ast.Load()):
-                    self._attributes[node.attr].append(node)
+                    self._spread[self._knots[None, f".{node.attr}"]].append(node)
                 case ast.Call(ast.Name(name)):
-                    self._calls[name].append(node)
-        self._reads: dict[tuple[ast.AST | None, str], list[ast.AST]] = defaultdict(list)
+                    self._spread[self._knots[None, f"{name}()"]].append(node)
         for one in read:
-            self._reads[self._home(one.id, one), one.id].append(one)
+            self._spread[self._knots[self._home(one.id, one), one.id]].append(one)
 
     def works(self, start: ast.AST) -> bool:
         """Whether what `start` stands for is used for more than being printed."""
-        waiting, seen = [start], set[int]()
         number = not (isinstance(start, ast.Constant) and isinstance(start.value, str))
+        known = self._known[number]
+        before: dict[ast.AST, ast.AST | None] = {start: None}
+        waiting = [start]
         while waiting:
             node = waiting.pop()
-            if id(node) in seen:
-                continue
-            seen.add(id(node))
             parent = self.parents.get(node)
-            if parent is None:
-                continue
-            if self._uses(node, parent, number):
+            if known.get(node) or (parent is not None and self._uses(node, parent, number)):
+                way: ast.AST | None = node
+                while way is not None:
+                    known[way], way = True, before[way]
                 return True
-            waiting += self._next(node, parent)
+            for following in self._spread.get(node) or (self._next(node, parent) if parent is not None else ()):
+                if following not in before and known.get(following) is not False:
+                    before[following] = node
+                    waiting.append(following)
+        known.update(dict.fromkeys(before, False))
         return False
 
     def _uses(self, node: ast.AST, parent: ast.AST, number: bool) -> bool:
@@ -110,7 +116,8 @@ class Flow:
                 yield from self._default(node, parent)
             case ast.Return() | ast.Yield() | ast.YieldFrom():
                 function = self._function(parent)
-                yield from self._calls.get(function.name, ()) if isinstance(function, _Function) else ()
+                if isinstance(function, _Function):
+                    yield self._knots[None, f"{function.name}()"]
             case ast.withitem() if parent.optional_vars:
                 yield from self._read(parent.optional_vars)
             case ast.Tuple():
@@ -141,7 +148,7 @@ class Flow:
             return
         parameter = self.parameter(call, argument)
         if parameter:
-            yield from self._reads.get((function, parameter), ())
+            yield self._knots[function, parameter]
 
     def parameter(self, call: ast.Call, argument: ast.AST) -> str:
         """The name that an argument has in the program's own function. Empty: it is none, or cannot be told."""
@@ -164,7 +171,7 @@ class Flow:
         return next((one.arg for one, value in pairs if value is node), "")
 
     def _default(self, node: ast.AST, arguments: ast.arguments) -> Iterator[ast.AST]:
-        yield from self._reads.get((self.parents.get(arguments), self.default(node, arguments)), ())
+        yield self._knots[self.parents.get(arguments), self.default(node, arguments)]
 
     def _unpacked(self, node: ast.AST, parent: ast.Tuple) -> Iterator[ast.AST]:
         """`a, b = x, y`: into its own name only."""
@@ -179,13 +186,13 @@ class Flow:
         """Where a target of an assignment is read."""
         match target:
             case ast.Name(name):
-                yield from self._reads.get((self._home(name, target), name), ())
+                yield self._knots[self._home(name, target), name]
             case ast.Tuple(elts) | ast.List(elts):
                 yield from (read for element in elts for read in self._read(element))
             case ast.Starred(value) | ast.Subscript(value):
                 yield from self._read(value)
             case ast.Attribute(attr=attribute):
-                yield from self._attributes.get(attribute, ())
+                yield self._knots[None, f".{attribute}"]
 
     def _function(self, node: ast.AST) -> _Scope | None:
         """The function that a node stands in."""

@@ -8,7 +8,7 @@ is no part of a name.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ecoassist.similarity import FUNCTION_WORDS
 from ecoassist.values.kinds import Day
@@ -27,27 +27,48 @@ _SPLIT = re.compile(r"[?!;:\n\t]|\w{4,}\.\s")
 _CODE = re.compile(r"[A-Z][A-Z0-9]{1,5}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The question that may be another one with other values."""
+
+    text: str
+    words: tuple[Word, ...]
+    telling: bool
+    """Its capitals tell names from other words."""
+
+
+_Reading = tuple[tuple[int, int], ...]
+"""For each slot, as often as it is said, its first word and the one after its last."""
+
+
 def values(template: Template, query: str) -> tuple[Value, ...] | None:
     """What `query` has in the slots, in their order. None: it is another question, or can be read in two ways."""
     query = read(query)
-    found = words(query)
     if len(query) > MAX_QUERY or not _storable(query):
         return None
-    elements = _elements(template)
-    readings: dict[int, list[tuple[tuple[int, int], ...]]] = {0: [()]}
+    found = words(query)
+    asked, elements = _Asked(query, found, cased(query, found)), _elements(template)
+    readings: dict[int, list[_Reading]] = {0: [()]}
     for element in elements:
-        following: dict[int, list[tuple[tuple[int, int], ...]]] = {}
-        for at, so_far in readings.items():
-            if isinstance(element, str):
-                if at < len(found) and found[at].text == element:
-                    following[at + 1] = so_far
-                continue
-            for end in range(at + 1, min(len(found), at + MAX_WORDS) + 1):
-                if _value(template, template.slots[element], query, found, at, end) is not None:
-                    following[end] = [*following.get(end, ()), *((*one, (at, end)) for one in so_far)][:2]
-        readings = following
+        readings = _further(template, asked, element, readings)
     whole_ones = readings.get(len(found), [])
-    return _read(template, query, found, elements, whole_ones[0]) if len(whole_ones) == 1 else None
+    return _read(template, asked, elements, whole_ones[0]) if len(whole_ones) == 1 else None
+
+
+def _further(
+    template: Template, asked: _Asked, element: _Element, readings: dict[int, list[_Reading]]
+) -> dict[int, list[_Reading]]:
+    """The readings of so many words, with one element more; of those that end alike, two are enough to tell doubt."""
+    following: dict[int, list[_Reading]] = {}
+    for at, so_far in readings.items():
+        if isinstance(element, str):
+            if at < len(asked.words) and asked.words[at].text == element:
+                following[at + 1] = so_far
+            continue
+        for end in range(at + 1, min(len(asked.words), at + MAX_WORDS) + 1):
+            if _value(template.slots[element], asked, at, end) is not None:
+                following[end] = [*following.get(end, ()), *((*one, (at, end)) for one in so_far)][:2]
+    return following
 
 
 def _storable(query: str) -> bool:
@@ -68,22 +89,15 @@ def _elements(template: Template) -> list[_Element]:
     return elements
 
 
-def _read(
-    template: Template,
-    query: str,
-    found: tuple[Word, ...],
-    elements: list[_Element],
-    spans: tuple[tuple[int, int], ...],
-) -> tuple[Value, ...] | None:
+def _read(template: Template, asked: _Asked, elements: list[_Element], reading: _Reading) -> tuple[Value, ...] | None:
     """The values in order; None where the question says two things in what is one."""
     told: dict[int, list[Value]] = {}
     numbers = [element for element in elements if isinstance(element, int)]
-    for number, (at, end) in zip(numbers, spans, strict=True):
-        value = _value(template, template.slots[number], query, found, at, end)
-        if value is None:
-            return None
-        told.setdefault(number, []).append(value)
-    if any(_key(one) != _key(values[0]) for values in told.values() for one in values):
+    for number, (at, end) in zip(numbers, reading, strict=True):
+        value = _value(template.slots[number], asked, at, end)
+        if value is not None:
+            told.setdefault(number, []).append(value)
+    if len(told) < len(template.slots) or any(_key(one) != _key(same[0]) for same in told.values() for one in same):
         return None
     return tuple(told[number][0] for number in range(len(template.slots)))
 
@@ -92,16 +106,17 @@ def _key(value: Value) -> object:
     return plain(value) if isinstance(value, str) else value
 
 
-def _value(template: Template, slot: Slot, query: str, found: tuple[Word, ...], at: int, end: int) -> Value | None:
+def _value(slot: Slot, asked: _Asked, at: int, end: int) -> Value | None:
     """What the words from `at` to `end` are in a slot. None: nothing that it takes."""
-    raw = query[found[at].start : found[end - 1].end]
+    span = asked.words[at:end]
+    raw = asked.text[span[0].start : span[-1].end]
     if slot.day:
         return _day(slot, raw)
     if slot.figure:
-        return _number(slot, raw) if end - at == 1 else None
+        return _number(slot, raw) if len(span) == 1 else None
     if slot.quoted:
-        return _quoted(query, found, at, end)
-    return _name(slot, raw, found[at:end], cased(query, found))
+        return _quoted(asked, at, end)
+    return _name(slot, raw, span, asked.telling)
 
 
 def _day(slot: Slot, raw: str) -> Day | None:
@@ -127,19 +142,18 @@ def _number(slot: Slot, raw: str) -> int | float | None:
     return None if slot.kind == "integer" and not isinstance(new.value, int) else new.value
 
 
-def _quoted(query: str, found: tuple[Word, ...], at: int, end: int) -> str | None:
+def _quoted(asked: _Asked, at: int, end: int) -> str | None:
     """All that stands between two quotation marks of a kind."""
-    opening = query[found[at - 1].end if at else 0 : found[at].start]
-    closing = query[found[end - 1].end : found[end].start if end < len(found) else len(query)]
+    first, last = asked.words[at].start, asked.words[end - 1].end
+    before = asked.words[at - 1].end if at else 0
+    after = asked.words[end].start if end < len(asked.words) else len(asked.text)
     for mark, match in QUOTES.items():
-        if mark in opening and match in closing:
-            start, stop = (
-                query.index(mark, found[at].start - len(opening)) + 1,
-                found[end - 1].end + closing.index(match),
-            )
-            text = query[start:stop]
-            if mark not in text and match not in text and text.isprintable() and len(text) <= MAX_TEXT:
-                return text
+        start, stop = asked.text.find(mark, before, first), asked.text.find(match, last, after)
+        if start < 0 or stop < 0:
+            continue
+        text = asked.text[start + 1 : stop]
+        if mark not in text and match not in text and text.isprintable() and len(text) <= MAX_TEXT:
+            return text
     return None
 
 
@@ -161,6 +175,6 @@ def _name(slot: Slot, raw: str, span: tuple[Word, ...], telling: bool) -> str | 
             return None
     if not telling and len(span) > 1 and len(span) != len(inner):
         return None
-    if _CODE.fullmatch(slot.said) and not (_CODE.fullmatch(raw) or (not telling and len(raw) <= 6)):
-        return None
+    if _CODE.fullmatch(slot.said):
+        return raw.upper() if _CODE.fullmatch(raw if telling else raw.upper()) else None
     return raw

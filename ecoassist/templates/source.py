@@ -13,9 +13,11 @@ from ecoassist.values.dates import days
 from ecoassist.values.kinds import Day
 
 from .flow import Flow, called
+from .words import folded
 
 MAX_PROGRAM = 50_000
 """Characters of a program that is taken apart."""
+MAX_CONSTANTS = 2_000
 _DATES = frozenset(("date", "datetime", "Timestamp", "DateTime"))
 _QUERY = re.compile(r"(?:^|[?&;])([\w.\[\]-]+)=([^?&=#\s]*)$")
 _DIGITS = re.compile(r"\d+")
@@ -35,7 +37,7 @@ class Site:
     field: bool
     """It is the name of something in data: a key or what is looked up."""
     maps: bool
-    """It is a key in the program's own table of constants."""
+    """It is a key in a table of the program's own."""
     works: bool
     """It is used for more than being printed."""
     whole: bool
@@ -82,6 +84,11 @@ class Source:
         return ast.unparse(self.tree)
 
     @cached_property
+    def folded(self) -> tuple[tuple[Site, str], ...]:
+        """The texts in it, without case and accents."""
+        return tuple((site, folded(site.text)) for site in self.sites if site.text)
+
+    @cached_property
     def days(self) -> tuple[Written, ...]:
         """All days and months of a year that it names."""
         found = [
@@ -99,11 +106,19 @@ class Source:
 
 
 def source(program: str) -> Source | None:
-    """None: it does not parse, or is too long or too deep to be taken apart."""
+    """None: it does not parse, or is too much to be taken apart. Raises RecursionError where it is too deep."""
     if len(program) > MAX_PROGRAM or (tree := programs.tree(program)) is None:
+        return None
+    constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    if len(constants) > MAX_CONSTANTS or any(map(_huge, constants)):
         return None
     flow = Flow(tree)
     return Source(tree, flow, tuple(_sites(tree, flow)), " ".join(_patterns(tree)))
+
+
+def _huge(value: object) -> bool:
+    """Whether a number has more digits than Python writes."""
+    return isinstance(value, int) and value.bit_length() > 1_000
 
 
 def _sites(tree: ast.Module, flow: Flow) -> Iterator[Site]:
@@ -116,7 +131,7 @@ def _sites(tree: ast.Module, flow: Flow) -> Iterator[Site]:
         holder = outermost(node, flow)
         if holder is None:
             continue
-        maps = isinstance(parent, ast.Dict) and node in parent.keys and _constant(parent, node)
+        maps = _maps(node, parent, flow.parents.get(parent) if parent else None)
         part = isinstance(parent, ast.JoinedStr)
         before = _before(node, parent) if isinstance(parent, ast.JoinedStr) else ""
         yield Site(node, holder, before, _key(node, flow), _field(node, parent), maps, flow.works(node), not part)
@@ -185,9 +200,15 @@ def _field(node: ast.Constant, parent: ast.AST | None) -> bool:
     return False
 
 
-def _constant(table: ast.Dict, key: ast.Constant) -> bool:
-    value = table.values[table.keys.index(key)]
-    return any(isinstance(node, ast.Constant) for node in ast.walk(value))
+def _maps(node: ast.Constant, parent: ast.AST | None, around: ast.AST | None) -> bool:
+    """Whether it is the key of what the program knows itself: `{"Paris": 75}`, `[("Paris", 75)]`."""
+    match parent:
+        case ast.Dict(keys, values) if node in keys:
+            known = ast.walk(values[keys.index(node)])
+            return any(isinstance(one, ast.Constant) for one in known)
+        case ast.Tuple(elts) | ast.List(elts) if not (isinstance(around, ast.Assign) and around.value is parent):
+            return any(isinstance(one, ast.Constant) and isinstance(one.value, int | float) for one in elts)
+    return False
 
 
 def _patterns(tree: ast.Module) -> Iterator[str]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ecoassist.similarity import FUNCTION_WORDS
 from ecoassist.values.kinds import Day
 
 from .figures import Figure
@@ -27,7 +28,10 @@ _SETTINGS = listed(
     "status_code max_retries chunk_size"
 )
 """Keywords, functions and attributes whose numbers are the program's own business."""
+_FACTORS = (7, 12, 24, 30, 52, 60, 365, 1000, 1024, 1440, 3600, 86_400)
+"""Days of a week, months of a year, metres of a kilometre and the like."""
 _HOST = re.compile(r"^[a-z]+://[^/?#]*$", re.IGNORECASE)
+_TOLD = re.compile(r"\d{3,}|\d+\.\d+")
 _CODE_LIKE = re.compile(r"[\W_]*(?:select|insert|update|delete|create|import|def|function|curl)\b", re.IGNORECASE)
 
 
@@ -74,8 +78,8 @@ def of_text(source: Source, said: str, known: frozenset[str], taken: Sequence[Sp
     if find is None or find.search(folded(source.fixed)):
         return ()
     found: list[Spot] = []
-    for site in source.sites:
-        for match in find.finditer(folded(site.text)) if site.text else ():
+    for site, text in source.folded:
+        for match in find.finditer(text):
             start, end = match.span()
             if not _free(site, start, end, taken):
                 continue
@@ -97,14 +101,30 @@ def _text(site: Site, start: int, end: int, said: str) -> Spot | None:
 
 
 def _more(site: Site, start: int, end: int, known: frozenset[str]) -> bool:
-    """Whether another name stands with this one that the question does not tell: "Chicago, Illinois"."""
-    if not site.works or site.address(start) or site.parameter(start):
-        return False
+    """Whether more stands with this name than the question tells: "Chicago, Illinois", "Paris has 2.1 million"."""
     before, after = site.text[:start], site.text[end:]
+    if _beside(before, after, known):
+        return True
+    if site.address(start) or site.parameter(start):
+        return False
+    if not site.works:
+        return any(number not in known for number in _TOLD.findall(f"{before} {after}"))
     opening = re.match(r"\W*[^\W\d_]+", before)
     rest = before[opening.end() :] if opening and len(before) - opening.end() > 1 else before
     others = re.findall(r"(?<!\w)(?:[^\W\d_]\w*|\d{3,})", f"{rest} \0 {after}")
     return any((word[0].isupper() or word[0].isdigit()) and folded(word) not in known for word in others)
+
+
+def _beside(before: str, after: str, known: frozenset[str]) -> bool:
+    """Whether the name goes on: a word after a comma that the question does not tell, or another with a capital."""
+    if (more := re.match(r"(?:,|%2C)(?:%20|[\s+])?(\w+)", after)) and folded(more[1]) not in known:
+        return True
+    one, other = re.search(r"(?:^|\W)(\w+)[ _-]$", before), re.match(r"[ _-](\w+)", after)
+    first = one is not None and not before[: one.start(1)].strip()
+    return any(
+        found is not None and found[1][0].isupper() and folded(found[1]) not in FUNCTION_WORDS
+        for found in (None if first else one, other)
+    )
 
 
 # ── numbers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -113,7 +133,7 @@ def _more(site: Site, start: int, end: int, known: frozenset[str]) -> bool:
 def of_number(source: Source, said: Figure, others: frozenset[float], taken: Sequence[Spot]) -> tuple[Spot, ...]:
     """`others`: numbers of the question. One beside it that is not among them may have been counted from it."""
     found: list[Spot] = []
-    near = {said.value - 1, said.value + 1} - others
+    near = frozenset(_reckoned(said)) - others
     for site in source.sites:
         if _own_business(source, site) or site.node in source.reckoned:
             continue
@@ -129,6 +149,14 @@ def of_number(source: Source, said: Figure, others: frozenset[float], taken: Seq
             return ()
         found += spots
     return tuple(found) if said.value > 1 else ()
+
+
+def _reckoned(said: Figure) -> Iterator[float]:
+    """What a program may have worked out from a number: the ones beside it, its share, what it is in other units."""
+    number = said.value
+    yield from (number - 1, number + 1)
+    if not said.year:
+        yield from (number / 100, *(number * factor for factor in _FACTORS))
 
 
 def _own_business(source: Source, site: Site) -> bool:

@@ -16,7 +16,8 @@ from .source import Source, source
 from .spots import CALL, Spot, of_day, of_number, of_text
 from .words import MAX_QUERY, Word, listed, plain, read, words
 
-MAX_SLOTS = 8
+MAX_SLOTS, MAX_PLACES = 8, 4
+"""Of a question, and of one slot in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def template(query: str, program: str) -> Template | None:
     _days(draft)
     _texts(draft)
     _numbers(draft)
-    slots = sorted(draft.slots, key=lambda slot: slot.places)
+    slots = sorted((slot for slot in draft.slots if len(slot.places) <= MAX_PLACES), key=lambda slot: slot.places)
     return Template(query, draft.words, parsed, _named(draft.source, slots[:MAX_SLOTS]))
 
 
