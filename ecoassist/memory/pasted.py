@@ -13,10 +13,12 @@ from ecoassist.types import Attachment
 
 from .attached import columns
 
-LONGEST = 16 << 20
+LONGEST = 4 << 20
 """Bytes of a file that are looked at."""
 SHORTEST, SENTENCE = 4, 12
 """Characters of a field of a table, and of a piece of other text, from which they are somebody's."""
+PLACES = 50
+"""Of a text in a file that are looked at."""
 MOST_NUMBERS = 3
 """Numbers of a file that a program may hold by chance."""
 DIGITS = 3
@@ -50,12 +52,28 @@ def _is_content(text: str, content: str) -> bool:
     """Whether it is a field of its own, or so long that it is no chance."""
     if len(text) >= SENTENCE and _WORDY.search(text) and _token(text, content):
         return True
-    field = rf"(?:^|[,;\t|]|[:\[,{{]\s*\")\s*\"?{re.escape(text)}\"?\s*(?:[,;\t|\]}}\r]|$)"
-    return len(text) >= SHORTEST and re.search(field, content, re.M) is not None
+    return any(_is_field(content, at, at + len(text)) for at in _places(text, content))
+
+
+def _places(text: str, content: str) -> Iterator[int]:
+    """The first places of `text`."""
+    at = content.find(text)
+    for _ in range(PLACES):
+        if at < 0:
+            return
+        yield at
+        at = content.find(text, at + 1)
+
+
+def _is_field(content: str, start: int, end: int) -> bool:
+    """Whether nothing stands there but what separates fields, and quotes."""
+    before, after = content[max(0, start - 8) : start].rstrip(" \"'"), content[end : end + 8].lstrip(" \"'")
+    begins = start == 0 or before[-1:] in tuple("\n,;\t|:[{")
+    return begins and (end == len(content) or after[:1] in tuple("\r\n,;\t|]}"))
 
 
 def _token(text: str, content: str) -> bool:
-    return re.search(rf"(?<![\w.]){re.escape(text)}(?![\w]|\.\d)", content) is not None
+    return text in content and re.search(rf"(?<![\w.]){re.escape(text)}(?![\w]|\.\d)", content) is not None
 
 
 def _texts(program: str, module: ast.Module | None) -> Iterator[str]:

@@ -57,3 +57,15 @@ def test_what_the_question_named_columns_and_chance_are_none(file: Attachment, p
 
 def test_without_a_file_nothing_is_pasted() -> None:
     assert not pasted("x = 'Anna Schmidt'", [], [])
+
+
+def test_no_file_takes_long_whatever_it_is_made_of() -> None:
+    program = "x = ['Anna Schmidt', 'Ben Meier of Bern'] + [1234, 5678]"
+    for content in (
+        b"\n" * 3_000_000,
+        b" " * 3_000_000,
+        b"Anna Schmidtx" * 200_000,
+        b'"' * 3_000_000,
+        b"1234" * 700_000,
+    ):
+        assert not pasted(program, [Attachment("a.csv", content)], [])

@@ -159,6 +159,12 @@ def test_what_the_last_cell_needs_stays(cells: list[str], tmp_path: Path, monkey
     assert found[1].endswith(found[0])
 
 
+def test_cells_that_cannot_be_read_are_all_of_the_program() -> None:
+    deep = "x = " + "1 + " * 2_000 + "1"
+    for odd in (deep, "exec('x = 1')", "x = 1\r\ny = 2", "x = !ls"):
+        assert last(odd, "print(x)").program == f"{odd}\n\nprint(x)"
+
+
 # ── programs that were made at random ───────────────────────────────────────────────────────────────────────────────
 
 _NAMES = st.sampled_from(["a", "b", "c", "d"])
