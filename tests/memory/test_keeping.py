@@ -8,9 +8,10 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from ecoassist.entries import FileShape, Solution
-from ecoassist.memory import Setting
+from ecoassist.entries import Entry, FileShape, Match, Solution
+from ecoassist.memory import Limits, Setting
 from ecoassist.memory.keeping import solution_of
+from ecoassist.memory.recalling import replay
 from ecoassist.programs import without_placeholders
 from ecoassist.types import (
     JSON,
@@ -95,6 +96,8 @@ def test_a_program_that_a_model_has_to_read_is_stored_and_does_not_answer_alone(
     forecast = json.dumps([{"hour": hour, "rain_mm": 0.25 * hour} for hour in range(200)])
     assert not stored([("print(forecast())", "rain_mm: 0.4")], "Yes, it will rain.", True).tells
     assert not stored([("print(forecast())", forecast)], "At most 49.75 mm.", 49.75).tells
+    assert not stored([("print(5)", "5")], "It is 41 degrees Fahrenheit.", 41).tells
+    assert not stored([("print('Rome')", "Rome")], "Bern", "Bern").tells
     assert stored([("print('Rain: 0.4 mm')", "Rain: 0.4 mm")], "0.4 mm", 0.4).tells
     assert stored([("print(True)", "True")], "Yes.", True).tells
     assert stored([("'21.5'", CellResult("ok", value="'21.5'"))], "It is 21.5.", 21.5).tells
@@ -102,6 +105,13 @@ def test_a_program_that_a_model_has_to_read_is_stored_and_does_not_answer_alone(
 
 def test_what_the_question_already_said_was_not_taken_from_an_output() -> None:
     assert "Rome" not in stored([("print('Rome', 21.5)", "Rome 21.5")], "It is in Rome 21.5.", 21.5).took
+
+
+def test_what_a_model_has_to_read_is_never_replayed() -> None:
+    made = stored([("print(21.5)", "21.5")], "It is 21.5.", 21.5)
+    for tells in (True, False):
+        entry = Entry(1, replace(made.settled(), tells=tells), "verified", "2026-11-21T09:43:00Z", wins=1)
+        assert (replay([Match(entry, 1.0)], TASK, Limits()) is not None) is tells
 
 
 # ── what is kept beside it ──────────────────────────────────────────────────────────────────────────────────────────

@@ -131,6 +131,8 @@ KEPT = [
         "save()",
         "with open('made') as f: print(f.read())",
     ],
+    ["from pathlib import Path\nPath('made').write_text('x')", "with open('made') as f: print(f.read())"],
+    ["import os", "os.makedirs('made')", "from glob import glob\nprint(glob('*'))"],
     ["import sys", "sys.path.append('/eco')", "print('/eco' in sys.path)"],
     ["if True:\n    seen = []\n    def note(x):\n        seen.append(x)", "note(1)", "print(seen)"],
     ["exec('x = 3')", "print(x)"],
