@@ -330,7 +330,7 @@ def test_what_was_never_written_by_ecoassist_is_passed_over(
         postgres.execute(f"{insert} VALUES ('{key}', '{key}', '{said}', {rest})", team_url)
     good = "SELECT same, query, solution, state, created, -5, 0, '', 0, 'NaN', 0, 0, '' FROM ecoassist.solutions"
     postgres.execute(f"{insert} {good} WHERE id = 1", team_url)
-    long = good.replace("0, ''", "0, repeat('x', 2000000)")
+    long = good.replace("-5", "1").replace("'NaN', 0, 0, ''", "0, 0, 0, repeat('x', 2000000)")
     postgres.execute(f"{insert} {long} WHERE id = 1", team_url)
     assert served(ann) == [there]
     assert [entry.id for entry in ann.entries()] == [there]
