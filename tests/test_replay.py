@@ -364,6 +364,14 @@ def city() -> Match:
     return replace(match, entry=replace(match.entry, solution=replace(match.entry.solution, program=BY_CITY)))
 
 
+def test_a_program_whose_output_takes_a_model_to_be_read_does_not_answer_alone() -> None:
+    match = stored()
+    silent = replace(match.entry.solution, tells=False)
+    house = House(match=replace(match, entry=replace(match.entry, solution=silent)))
+    assert house.ask().tier == "cheap"
+    assert house.asked == []
+
+
 def test_a_solution_whose_api_is_off_is_not_replayed() -> None:
     house = House()
     assert house.ask(replace(TASK, enabled=())).tier == "cheap"
@@ -419,6 +427,11 @@ def test_a_replay_teaches_nothing_of_where_to_begin() -> None:
     steering = Steering(house.engine.tiers)
     steering.finished(house.ask())
     assert steering.first == 0, "the stored program failed, the first tier did not"
+    house = House(FAILED, models=2)
+    house.engine.tiers = [Tier("cheap", ScriptedModel(ProviderError("down"))), house.engine.tiers[1]]
+    steering = Steering(house.engine.tiers)
+    steering.finished(house.ask())
+    assert steering.first == 0, "it could only not be reached"
 
 
 def test_the_tier_of_a_replay_is_not_begun_for_the_reason_that_the_models_are() -> None:
