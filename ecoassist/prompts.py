@@ -56,7 +56,10 @@ KEYLESS = (
     "say what is missing."
 )
 UNSENT = "A request to {} carried no key: put it where the API's description says."
-ADAPT = "A similar question was solved by this program. Adapt it; its values belong to the other question."
+ADAPT = (
+    "A similar question was solved by this program. Adapt it; its values, or <names> for them, belong to the other "
+    "question."
+)
 REPAIR = (
     "A similar question was solved by this program, but it no longer works. Repair it: first look at what the API "
     "answers now. Its values belong to the other question."

@@ -52,7 +52,8 @@ def test_the_question_message_holds_everything_in_order_and_the_question_last() 
         digest="api.w answered 200",
     )
     assert question(task) == (
-        "A similar question was solved by this program. Adapt it; its values belong to the other question.\n"
+        "A similar question was solved by this program. Adapt it; "
+        "its values, or <names> for them, belong to the other question.\n"
         "<data>\nQuestion: Will it snow?\n\nprint('no')\n</data>\n\n"
         "APIs you may call:\n"
         '- weather (https://api.w; headers={"Authorization": "Bearer " + os.environ["WEATHER_KEY"]})\n'

@@ -31,6 +31,9 @@ _QUOTED = re.compile(
     r"(?<!\w)(?:\"([^\"\n]{1,200})\"|“([^”\n]{1,200})”|«([^»\n]{1,200})»|'([^'\n]{1,200})'(?!\w)|`([^`\n]{1,200})`)"
 )
 _CLOCK = re.compile(r"\s*(?:[ap]\.?m\b|o'?clock|h\b)", re.IGNORECASE)
+_JOINTS = ("-", "_", "/", ".", "@", ":")
+_PART = re.compile(r"\.[^\W\d]|[_/@:]\w")
+"""What makes a number a part of something else, before and after it."""
 _BREAK = re.compile(r"[^\s\-.'’&/]")
 
 
@@ -63,11 +66,12 @@ def said_quoted(query: str) -> list[Mention]:
 
 
 def said_numbers(query: str, words: tuple[Word, ...]) -> list[Mention]:
-    """Those without a sign; times of day are none."""
+    """Those without a sign; times of day and parts of a file's name are none."""
     found = []
     for before, word in zip((None, *words), words, strict=False):
         read = figure(query[word.start : word.end])
-        if read and not (before and before.text == "-") and not _CLOCK.match(query, word.end):
+        part = query[word.start - 1 : word.start] in _JOINTS or _PART.match(query, word.end)
+        if read and not part and not (before and before.text == "-") and not _CLOCK.match(query, word.end):
             found.append(Mention("number", word.start, word.end, query[word.start : word.end], figure=read))
     return found
 

@@ -185,6 +185,13 @@ def test_a_number_is_bound_where_it_counts_and_left_where_it_is_a_setting() -> N
     assert bound(stored, FORECAST, "What is the forecast for the next Monday days in Oslo?") is None
 
 
+def test_a_number_in_the_name_of_a_file_is_no_parameter() -> None:
+    stored = "How many rows of sales-2026.csv are above 20?"
+    program = "print(count('sales-2026.csv', above=20))"
+    assert bound(stored, program, stored.replace("20?", "30?")) == "print(count('sales-2026.csv', above=30))"
+    assert bound(stored, program, stored.replace("2026", "2027")) is None
+
+
 def test_several_values_change_at_once_and_a_date_that_is_three_numbers() -> None:
     stored = "How do I get from Paris to Rome on May 2, 2031?"
     program = bound(stored, TRIP, "How do I get from Oslo to Bergen on 14 August 2031?")
