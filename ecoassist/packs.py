@@ -24,7 +24,7 @@ MOST_BYTES = 64 << 20
 MOST_SOLUTIONS = 10_000
 LONGEST_LINE = 1 << 20
 """Bytes of a line."""
-LONGEST_QUERY, LONGEST_PROGRAM, LONGEST_NAME, MOST_nameS, MOST_COLUMNS = 4_000, 100_000, 200, 50, 500
+LONGEST_QUERY, LONGEST_PROGRAM, LONGEST_NAME, MOST_NAMES, MOST_COLUMNS = 4_000, 100_000, 200, 50, 500
 """Characters; entries of a list."""
 MOST_USD, MOST_TOKENS = 100.0, 10_000_000
 """That a question can have cost: what a pack says of it is weighed against what its uses cost here."""
@@ -172,7 +172,7 @@ def _name(value: object, name: str) -> str:
     return text
 
 
-def _list(of: Callable[[object, str], Any], most: int = MOST_nameS) -> Callable[[object, str], tuple[Any, ...]]:
+def _list(of: Callable[[object, str], Any], most: int = MOST_NAMES) -> Callable[[object, str], tuple[Any, ...]]:
     def check(value: object, name: str) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
             raise Unfit(f"{name} is not a list")
