@@ -42,6 +42,34 @@ def test_shared_function_words_are_little() -> None:
     assert score("Can you tell me what the time is?", "Can you tell me what the reason is?") < 0.35
 
 
+@pytest.mark.parametrize(
+    ("asked", "stored"),
+    [
+        ("Is 2027 a prime number?", "What is the phone number for the British Museum in London?"),
+        ("What does HTTP status 418 mean?", "What is the opening status of the London Stock Exchange?"),
+        ("What is the next number in 1, 1, 2, 3, 5, 8?", "Give me the phone number of a pharmacy in Rome"),
+        (
+            "How many ways are there to make change for a dollar?",
+            "What is the exchange rate of the dollar to the euro?",
+        ),
+    ],
+)
+def test_one_word_in_common_is_no_likeness_where_there_are_several(asked: str, stored: str) -> None:
+    assert score(asked, stored) < 0.35
+
+
+@pytest.mark.parametrize(
+    ("asked", "stored"),
+    [
+        ("Weather in Oslo?", "What will the weather be in Rome tomorrow?"),
+        ("closing price of Tesla", "Tell me at which price Apple closed"),
+        ("今天奥斯陆的天气怎么样", "明天奥斯陆的天气怎么样"),
+    ],
+)
+def test_one_word_in_common_is_enough_where_there_is_no_other(asked: str, stored: str) -> None:
+    assert score(asked, stored) > 0.35
+
+
 def test_inflections_meet() -> None:
     assert score("stock price", "stocks prices") > 0.35
 
