@@ -30,11 +30,18 @@ import sys
 from pathlib import Path
 from ecoassist.store.sqlite import SqliteStore
 from ecoassist.entries import Solution
+from ecoassist.errors import Locked
 from ecoassist.types import Answer
 store = SqliteStore(Path(sys.argv[1]))
+def kept(solution):
+    while True:
+        try:
+            return store.keep(solution)
+        except Locked:
+            pass  # on a slow machine eight that never pause may keep each other out for long
+
 for number in range(int(sys.argv[3])):
-    id = store.keep(Solution(f"question {sys.argv[2]} {number}", "print(1)", Answer("1"), "cheap"))
-    print(id, flush=True)
+    print(kept(Solution(f"question {sys.argv[2]} {number}", "print(1)", Answer("1"), "cheap")), flush=True)
 """
 
 
@@ -406,7 +413,7 @@ def test_threads_share_a_store(store: SqliteStore, solution: MakeSolution) -> No
 
 
 def test_what_was_acknowledged_survives_the_kill_of_one_of_eight_writers(tmp_path: Path) -> None:
-    assert kills.killed(tmp_path, kills=6, seed=6) > 8
+    assert len(kills.killed(tmp_path, kills=6, seed=6)) > 8
 
 
 def test_a_lost_change_would_be_seen(tmp_path: Path) -> None:
