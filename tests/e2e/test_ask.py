@@ -41,6 +41,7 @@ KEYS = {
     "tier": str | None,
     "attempts": list,
     "solution_used": int | None,
+    "replayed": int | None,
     "solution_stored": int | None,
     "solution_state": str | None,
     "files": list,
