@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -63,6 +63,8 @@ def export(
                 fit.append(entry.solution)
         if not fit:
             raise UsageFault("there is nothing to export", "see: ecoassist solutions list")
+        if len(fit) > packs.MOST_SOLUTIONS:
+            raise UsageFault(f"a pack has at most {packs.MOST_SOLUTIONS:,} solutions", "name those that are meant")
         with _written(file) as out:
             out.writelines(packs.lines(fit))
         where = "" if file == STANDARD else f" to {file}"
@@ -114,14 +116,13 @@ def import_(
 
     Exit codes: 0 all that was taken works or waits, 1 some of it does not work, 2 no pack, 3 environment.
     """
-    from ecoassist import packs
     from ecoassist.reach import adopting
 
     with reporting():
         settings = load_config(config)
-        with _opened(file) as pack, memory(settings) as (store, redactor):
-            found = redactor.value(packs.read(pack, _name(file)))
-            known, new = _split(found, store)
+        found = _read(file)
+        with memory(settings) as (store, redactor):
+            known, new = _split(redactor.value(found), store)
             for why in known:
                 typer.echo(why, err=True)
             trial = Trial(settings)
@@ -137,17 +138,18 @@ def import_(
             raise typer.Exit(1)
 
 
-@contextmanager
-def _opened(file: str) -> Iterator[IO[bytes]]:
+def _read(file: str) -> tuple[Solution, ...]:
+    """Raises UsageFault."""
+    from ecoassist import packs
+
     if file == STANDARD:
         stdin = stdin_bytes()
         if stdin is None:
             raise UsageFault("there is no standard input", "name a file")
-        yield stdin
-        return
+        return packs.read(stdin, _name(file))
     try:
         with open(file, "rb") as pack:
-            yield pack
+            return packs.read(pack, _name(file))
     except OSError as error:
         raise UsageFault(f"cannot read {file}: {error.strerror}", "name a file that export wrote") from error
 
