@@ -409,8 +409,8 @@ def test_a_later_process_shows_the_solution_to_the_cheap_model(run: Command, ser
     assert second.code == 0, second.err
     asked = [served.request for served in endpoint.log if served.request.model == "weak"]
     assert "total = sum(range(10))" not in prompt(asked[0])
-    assert "total = sum(range(10))" in prompt(asked[2])
-    assert "numbers below 10?" in prompt(asked[2])
+    assert "total = sum(range(<number>))" in prompt(asked[2]), "a template, whose value is no fact"
+    assert "numbers below <number>?" in prompt(asked[2])
     assert json.loads(second.out)["solution_used"] == 1
     listed = run("solutions", "list").out.splitlines()
     assert re.match(r"#1 +verified +1\+ 0- ", listed[0])
