@@ -31,6 +31,11 @@ def fitted(program: str, shapes: Sequence[FileShape], files: Sequence[Attachment
     return _renamed(program, names) if len(names) == len(set(names.values())) == len(shapes) else None
 
 
+def unnamed(program: str, shapes: Sequence[FileShape]) -> str:
+    """The program without the names of the files it reads: what stands in them is no knowledge of its own."""
+    return _renamed(program, {_pattern(shape.name): "file" for shape in shapes}) or program if shapes else program
+
+
 def _pattern(name: str) -> re.Pattern[str]:
     """Of a text that names such a file, with or without a folder before it."""
     return re.compile(r"(.*/)?" + r"\d+".join(map(re.escape, re.split(r"\*+", name))), re.DOTALL)

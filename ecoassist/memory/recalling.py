@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ecoassist import templates
 from ecoassist.entries import Entry, Match, Solution
 from ecoassist.types import Replay, Task
 
 from . import merit
-from .fitting import fitted
+from .fitting import fitted, unnamed
 from .showing import enabled
 
 TRIED = 6
@@ -62,7 +62,7 @@ def _ready(entry: Entry, task: Task) -> bool:
 def _fitting(made: Solution, task: Task) -> str | None:
     """The program with the values and the files of the question. None: it answers another one."""
     program = templates.bound(made, task.in_context)
-    if program is None or templates.fixed(made):
+    if program is None or templates.fixed(replace(made, program=unnamed(made.program, made.files))):
         return None
     return fitted(program, made.files, task.files)
 

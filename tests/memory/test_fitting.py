@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from ecoassist.entries import FileShape
-from ecoassist.memory.fitting import fitted
+from ecoassist.memory.fitting import fitted, unnamed
 from ecoassist.types import Attachment
 
 SALES = FileShape("sales-*.csv", ("day", "sold"))
@@ -30,6 +30,11 @@ def test_a_file_with_the_same_columns_is_read_under_its_own_name(name: str) -> N
     texts = [node.value for node in ast.walk(ast.parse(program)) if isinstance(node, ast.Constant)]
     assert texts == [name]
     assert program.count("import") == PROGRAM.count("import") + name.count("import")
+
+
+def test_a_year_in_the_name_of_a_file_is_no_date_of_the_program() -> None:
+    assert "2025" not in unnamed(PROGRAM, (SALES,))
+    assert unnamed(PROGRAM, ()) == PROGRAM
 
 
 def test_a_folder_before_the_name_stays() -> None:
