@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ecoassist import events as ev
-from ecoassist.types import Attempt, CellResult, Outcome, Reply, Table, Verdict
+from ecoassist.types import Attempt, CellResult, Example, Outcome, Reply, Table, Verdict, Way
 
 from . import tables, words
 from .plain import one_line, plain, tolerant
@@ -82,6 +82,7 @@ class ConsoleSink:
         self._shown: str | None = None
         self._refused: Verdict | None = None
         self._attempt: Attempt | None = None
+        self._examples: tuple[Example, ...] = ()
 
     def handle(self, event: ev.Event) -> None:  # noqa: C901, PLR0915 - one arm per event
         if not isinstance(event, ev.FLEETING):
@@ -94,12 +95,11 @@ class ConsoleSink:
             case ev.Started(why=why):
                 self._start(why)
             case ev.Recalled(examples):
-                if examples:
-                    self._say(words.recalled(examples), "dim")
+                self._examples = examples
             case ev.TierStarted(tier, model, why):
                 self._open_tier(tier, model, why)
-            case ev.AttemptStarted(tier):
-                self._open_attempt(tier)
+            case ev.AttemptStarted(tier, way):
+                self._open_attempt(tier, way)
             case ev.Replied(reply):
                 self._reply(reply)
             case ev.CellStarted(code):
@@ -160,7 +160,10 @@ class ConsoleSink:
         self._tier, self._tries, self._refused = tier, 0, None
         self._print(Text.assemble((self._own(one_line(tier)), "bold"), (self._own(_named(model) + begins), "dim")))
 
-    def _open_attempt(self, tier: str) -> None:
+    def _open_attempt(self, tier: str, way: Way) -> None:
+        if self._examples and way != "replay":  # a stored program is shown none
+            self._say(f"  with {words.recalled(self._examples)}", "dim")
+            self._examples = ()
         self._tries += 1
         if self._tries > 1:
             self._say("  another attempt, to compare", "dim")

@@ -47,8 +47,8 @@ def lasting(screen: str) -> str:
 
 
 SOLVED = """\
-1 similar solution: #12 (score 0.71)
 cheap · gpt-5-mini
+  with 1 similar solution: #12 (score 0.71)
     2026-03-01 4.2 Sunny
     2026-03-02 3.1 Light rain
     3
@@ -58,8 +58,8 @@ stored as solution #13, to be used once a re-run confirms it
 solved by cheap in 2 turns · 1,532 + 210 tokens · $0.0004 · 3.2 s · with solution #12
 """
 SOLVED_TTY = """\
-1 similar solution: #12 (score 0.71)
 cheap · gpt-5-mini
+  with 1 similar solution: #12 (score 0.71)
   │ import os
   │ import requests
   │
@@ -209,7 +209,7 @@ def test_colour_is_a_matter_of_the_console(show: Show, solved: list[Event]) -> N
 
 def test_the_header_is_said_before_every_question(show: Show, solved: list[Event]) -> None:
     shown = show([*solved, *solved], header="UNSAFE: code runs on this machine")
-    assert shown.progress.startswith("UNSAFE: code runs on this machine\n1 similar")
+    assert shown.progress.startswith("UNSAFE: code runs on this machine\ncheap")
     assert shown.progress.count("UNSAFE") == 2
 
 

@@ -57,6 +57,7 @@ def test_the_terminal_says_who_answered_and_the_reason_of_the_models_is_not_the_
         sink.handle(event)
     assert answer.getvalue() == "3 mm\n"
     assert "replay · solution #12\n" in progress.getvalue()
+    assert "similar solution" not in progress.getvalue(), "it is shown to nobody"
     assert "earlier question" not in progress.getvalue()
     assert "replayed solution #12, 0 tokens · " in progress.getvalue()
 
