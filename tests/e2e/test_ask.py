@@ -416,9 +416,10 @@ def test_a_later_process_shows_the_solution_to_the_cheap_model(run: Command, ser
     assert re.match(r"#1 +verified +1\+ 0- ", listed[0])
 
 
-def test_a_solution_that_fails_alone_is_not_served(run: Command, serve: Serve) -> None:
-    # the first block ends with an error, so it is no part of the program that is stored
-    endpoint = serve(solving(python("n = 10\n1/0"), python("print(sum(range(n)))"), ANSWER, Scripted("190")))
+def test_a_solution_that_fails_alone_is_not_served(run: Command, serve: Serve, tmp_path: Path) -> None:
+    marked = f"import pathlib\nmark = pathlib.Path({str(tmp_path / 'mark')!r})\n"
+    once = f"{marked}n = 0 if mark.exists() else 10\nmark.touch()\nprint(sum(range(n)))"
+    endpoint = serve(solving(python(once), ANSWER, Scripted("190")))
     first = run("ask", "What is the sum of the whole numbers below 10?", LOCAL)
     assert first.code == 0, first.err
     assert "dropped" in first.err
