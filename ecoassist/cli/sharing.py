@@ -164,19 +164,19 @@ def _name(file: str) -> str:
 def _split(found: Sequence[Solution], store: CleanStore) -> tuple[list[str], list[Solution]]:
     """What is said of those that are of no use here, and the others: a pack never takes the place of what is there."""
     from ecoassist.entries import SERVED
-    from ecoassist.similarity import same
+    from ecoassist.templates import key
 
-    there: dict[str, str] = {}
+    there: dict[tuple[str, ...], str] = {}
     for entry in store.entries():
         if entry.state in (*SERVED, "pending"):
-            there.setdefault(same(entry.solution.query), f"solution {numbered(entry.id)}")
+            there.setdefault(key(entry.solution.query), f"solution {numbered(entry.id)}")
     said, new = [], []
     for at, solution in enumerate(found, 1):
-        key = same(solution.query)
-        if key in there:
-            said.append(f"{at} of {len(found)} is left out: {there[key]} is for the same question")
+        question = key(solution.query)
+        if question in there:
+            said.append(f"{at} of {len(found)} is left out: {there[question]} is for the same question")
         else:
-            there[key] = "an earlier one of this pack"
+            there[question] = "an earlier one of this pack"
             new.append(solution)
     return said, new
 

@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from ecoassist import programs, templates
 from ecoassist.entries import SERVED, Entry, Solution
-from ecoassist.similarity import same
 from ecoassist.types import Spending
 
 from .merit import lost
@@ -83,7 +82,7 @@ def _verified(entry: Entry, near: Sequence[Entry], now: str) -> list[Entry]:
 
 def _replaced(older: Entry, newer: Entry) -> str:
     """Why `newer` takes the place of `older`, if it does: it is for the same question, or mends it."""
-    if same(older.solution.query) == same(newer.solution.query):
+    if templates.key(older.solution.query) == templates.key(newer.solution.query):
         return LATER
     return REPAIRED if _mended(older, newer) else ""
 

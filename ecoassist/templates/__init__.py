@@ -10,6 +10,7 @@ from __future__ import annotations
 from ecoassist.entries import Parameter, Solution
 
 from . import ageing, binding, matching, showing
+from .sameness import alike, exact
 from .template import Template, template
 from .words import plain
 
@@ -31,13 +32,18 @@ def bound(solution: Solution, query: str) -> str | None:
 
     None: it is another question. Values enter as Python literals, whatever they hold.
     """
-    if plain(solution.query) == plain(query) and plain(query):
+    if plain(query) and alike(solution.query, query, solution.program):
         return solution.program
     made = _template(solution.query, solution.program)
     if made is None or not made.slots:
         return None
     values = matching.values(made, query)
     return None if values is None else binding.bound(solution.program, made.source, made.slots, values)
+
+
+def key(query: str) -> tuple[str, ...]:
+    """Equal for questions that are one, however they are spelt."""
+    return exact(query) or (query.strip(),)
 
 
 def fixed(solution: Solution) -> str:

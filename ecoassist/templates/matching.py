@@ -8,16 +8,18 @@ is no part of a name.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ecoassist.similarity import FUNCTION_WORDS
 from ecoassist.values.kinds import Day
 
 from .figures import figure, like
-from .mentions import MAX_TEXT, MAX_WORDS, TIMES
+from .mentions import MAX_TEXT, MAX_WORDS, TIMES, said_quoted
 from .moments import whole
+from .sameness import exact
 from .template import Slot, Template
-from .words import MAX_QUERY, PARTICLES, QUOTES, Word, cased, plain, read, words
+from .words import MAX_QUERY, PARTICLES, QUOTES, Word, cased, listed, plain, read, words
 
 Value = str | int | float | Day
 _Element = str | int
@@ -25,6 +27,13 @@ _Element = str | int
 _MARKS = re.compile(r"[^\w\s.,'’&/\-]")
 _SPLIT = re.compile(r"[?!;:\n\t]|\w{4,}\.\s")
 _CODE = re.compile(r"[A-Z][A-Z0-9]{1,5}")
+_BLANK = "0"
+"""Stands for a value: what stands beside a number may change it."""
+_CHANGES = listed(
+    "except excluding excl without minus plus including incl only non never neither nor versus vs per unlike besides "
+    "kelvin rankine kilometers kilometres km miles feet meters metres inches degrees percent average median total"
+)
+"""Words that are no name, whatever their capitals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +52,8 @@ _Reading = tuple[tuple[int, int], ...]
 
 def values(template: Template, query: str) -> tuple[Value, ...] | None:
     """What `query` has in the slots, in their order. None: it is another question, or can be read in two ways."""
-    query = read(query)
-    if len(query) > MAX_QUERY or not _storable(query):
+    raw, query = query, read(query)
+    if len(query) > MAX_QUERY or not _storable(query) or _literal(raw) != _literal(query):
         return None
     found = words(query)
     asked, elements = _Asked(query, found, cased(query, found)), _elements(template)
@@ -52,7 +61,28 @@ def values(template: Template, query: str) -> tuple[Value, ...] | None:
     for element in elements:
         readings = _further(template, asked, element, readings)
     whole_ones = readings.get(len(found), [])
-    return _read(template, asked, elements, whole_ones[0]) if len(whole_ones) == 1 else None
+    if len(whole_ones) != 1 or not _alike(template, asked, whole_ones[0]):
+        return None
+    return _read(template, asked, elements, whole_ones[0])
+
+
+def _literal(query: str) -> list[str]:
+    """What stands between quotation marks: a program could be given no other spelling of it."""
+    return [mention.said for mention in said_quoted(query)]
+
+
+def _alike(template: Template, asked: _Asked, reading: _Reading) -> bool:
+    """Whether the rest is the same to the mark, and not to the word alone."""
+    places = [place for slot in template.slots for place in slot.places]
+    spans = [(asked.words[at].start, asked.words[end - 1].end) for at, end in reading]
+    program = template.source.text
+    return exact(_blank(template.query, places), program) == exact(_blank(asked.text, spans), program)
+
+
+def _blank(query: str, spans: Sequence[tuple[int, int]]) -> str:
+    for start, end in sorted(spans, reverse=True):
+        query = query[:start] + _BLANK + query[end:]
+    return query
 
 
 def _further(
@@ -163,9 +193,9 @@ def _name(slot: Slot, raw: str, span: tuple[Word, ...], telling: bool) -> str | 
         return None
     inner = plain(slot.said)
     for number, word in enumerate(span):
-        if word.text in TIMES or (
-            word.text in FUNCTION_WORDS and word.text not in PARTICLES and word.text not in inner
-        ):
+        if word.text in TIMES or (word.text in _CHANGES and word.text not in inner):
+            return None
+        if word.text in FUNCTION_WORDS and word.text not in PARTICLES and word.text not in inner:
             return None
         if word.text.isdigit() and not any(character.isdigit() for character in slot.said):
             return None

@@ -77,7 +77,7 @@ class Source:
     flow: Flow
     sites: tuple[Site, ...]
     fixed: str = field(default="")
-    """What of its constants cannot be replaced, as one text: patterns of `match`."""
+    """What of its constants cannot be replaced, as one text: patterns of `match`, and bytes."""
 
     @cached_property
     def text(self) -> str:
@@ -215,6 +215,8 @@ def _patterns(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.MatchValue):
             yield ast.unparse(node.value)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, bytes):
+            yield node.value.decode(errors="replace")
 
 
 def _called(tree: ast.Module, flow: Flow) -> Iterator[Written]:

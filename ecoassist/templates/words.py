@@ -25,7 +25,9 @@ PARTICLES = listed("of de da do dos das del della di du des d la le el al van vo
 """Lower-case words inside a name."""
 QUOTES = {'"': '"', "“": "”", "«": "»", "‘": "’", "'": "'", "`": "`"}
 _WORD = re.compile(r"(?<![\w)\]])[-−–](?=[\d.$€£¥])|\w+(?:(?<=\d)[.,:](?=\d)\w+)*|[^\w\s]")
-_MEANT = frozenset("#%&@*/\\-")
+_MEANT = frozenset("#%&@*/\\-^")
+_FRACTIONS = "¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
+_RAISED = re.compile(rf"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+|[{_FRACTIONS}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,12 @@ class Word:
 
 def read(query: str) -> str:
     """The form in which a question is taken apart: of characters that look alike, the plain one."""
-    return unicodedata.normalize("NFKC", query)
+    return unicodedata.normalize("NFKC", _RAISED.sub(_power, query))
+
+
+def _power(found: re.Match[str]) -> str:
+    """A fraction beside a number is no digit of it, nor is a power."""
+    return f" {found[0]} " if found[0] in _FRACTIONS else f"^{found[0]}"
 
 
 def words(text: str) -> tuple[Word, ...]:

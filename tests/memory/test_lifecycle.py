@@ -87,6 +87,14 @@ def test_a_program_for_another_question_takes_nobody_s_place() -> None:
     assert [entry.id for entry in settled(made(2), other)] == [2]
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [("Is C++ older than 40?", "Is C# older than 40?"), ("Add 40 to 3", "Add -40 to 3")]
+)
+def test_a_sign_or_symbol_makes_another_question_whose_record_is_not_inherited(one: str, other: str) -> None:
+    (newer,) = settled(made(2, query=other, program="print(5)"), made(1, "verified", query=one, wins=2))
+    assert (newer.id, newer.state, newer.wins) == (2, "verified", 0)
+
+
 def test_the_same_program_for_the_same_question_joins_the_first() -> None:
     first = replace(made(1, "verified"), wins=2, losses=1)
     kept, joined = settled(made(2, query="what is the temperature in Oslo"), first)
