@@ -143,6 +143,11 @@ def test_a_replay_answers_where_no_model_can_be_reached() -> None:
     assert house.ask().status == "solved"
 
 
+@pytest.mark.parametrize("said", ["3 mm of rain, none of it snow", "3 mm in Nanterre, informally", "3 mm (or 0.1 in)"])
+def test_a_word_that_only_looks_like_a_missing_value_does_no_harm(said: str) -> None:
+    assert House(CellResult("ok", said, accesses=FELL.accesses)).ask().replayed
+
+
 # ── it does not answer ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -188,6 +193,21 @@ def test_where_there_is_no_kernel_for_it_nothing_is_replayed() -> None:
         CellResult("ok", "no data", accesses=FELL.accesses),
         CellResult("ok", "Error: no such city", accesses=FELL.accesses),
         CellResult("ok", "{'error': 'no such city'}", accesses=FELL.accesses),
+        *(
+            CellResult("ok", said, accesses=FELL.accesses)
+            for said in (
+                "Rain in Xyzzy 2: None",
+                "Rain: nan mm of 10",
+                "[] (0 hours)",
+                "<Response [429]>",
+                "<generator object f at 0x7f12>",
+                "No city named Xyzzy 2",
+                "Rain in Xyzzy: error 404",
+                "Unknown city: Xyzzy 2",
+                "Too many requests: 25 per day",
+                "<html><body>429</body></html>",
+            )
+        ),
         CellResult("ok", "sunny", accesses=FELL.accesses),
         CellResult("ok", "3 mm"),
         CellResult("ok", "3 " * 2_000, accesses=FELL.accesses),

@@ -7,6 +7,9 @@ what it said then. Where a check is in doubt, it is a no: the models are asked, 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from ecoassist import values
 from ecoassist.outputs import answer_like
 from ecoassist.types import Attempt, Replay, Verdict
@@ -14,6 +17,15 @@ from ecoassist.types import Attempt, Replay, Verdict
 from .checks import BY, NOTHING
 
 SERVED = "it worked as it did before"
+_HOLLOW = re.compile(
+    r"(?<![\w.])(?:None|nan|NaN|NaT|null|undefined|inf|Infinity)(?![\w.-])|"
+    r"(?<!\w)(?:\[\s*\]|\{\s*\}|set\(\))|Empty DataFrame|"
+    r"<Response \[\d+\]>|<[^<>\n]{1,80} at 0x[0-9a-f]+>|"
+    r"(?i:<html\b|<!doctype\b|"
+    r"\b(?:error|exception|traceback|unknown|invalid|too many requests|rate limit|quota|api limit)\b|"
+    r"\bno (?:such|match(?:es|ing)?|results?|rows?|records?|entries|entry|values?)\b|"
+    r"\bno \w+ (?:named|called|found|matche[sd]|available)\b|\bnothing (?:found|matche[sd])\b)"
+)
 
 
 def check_replay(replay: Replay, attempt: Attempt) -> Verdict:
@@ -43,4 +55,10 @@ def _against(replay: Replay, attempt: Attempt) -> str:
         return "what the stored program printed is longer than an answer"
     if not values.tells(turn.answer, replay.shape):
         return f"what the stored program printed is no {replay.shape or 'answer'}"
-    return ""
+    hollow = next((said for said in _hollow(turn.answer.text) if said.casefold() not in replay.query.casefold()), "")
+    return f"what the stored program printed tells of “{hollow}”" if hollow else ""
+
+
+def _hollow(text: str) -> Iterator[str]:
+    """What in an output tells that a value is not there, or that something went wrong: a model would have seen it."""
+    return (" ".join(found[0].split()) for found in _HOLLOW.finditer(text))
