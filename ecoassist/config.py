@@ -198,7 +198,7 @@ class EmbeddingsConfig(_Section):
     """In place of `model`: of ONNX weights and a tokenizer.json. Needs the extra `local`."""
     gate: float = Field(default=0.40, ge=0, le=1)
     """The least similarity, the mean of words and meaning, of a question whose solution is shown. The default was
-    measured for all-MiniLM-L6-v2; another model needs its own."""
+    measured for all-MiniLM-L6-v2 (see similarity.blended); another model may need its own."""
     price: PriceConfig | None = None
 
     @model_validator(mode="after")

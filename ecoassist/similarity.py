@@ -109,7 +109,12 @@ def _stems(features: Mapping[str, float]) -> set[str]:
 def blended(words: float, meaning: float) -> float:
     """The similarity of two questions of which vectors are known as well: the mean of both cosines.
 
-    Measured on the same queries with vectors of all-MiniLM-L6-v2, made of masked text: the mean was ahead of either one
-    in stores of 5 to 50 solutions, where words alone pair by chance. It has a gate of its own, the embedder's.
+    Measured on the same queries with vectors of all-MiniLM-L6-v2, made of masked text. The nearest is of the same
+    domain for all 300 and shares an endpoint for 78 of 98, where words alone have 82. In small stores it is ahead: of 5
+    solutions the nearest is of the same domain for 95 % against 70 %, of 50 for 99 % against 94 %.
+
+    It has a gate of its own, the embedder's. At 0.40 it serves 92 %, and 1 % of those whose domain is not stored. At
+    0.35 it serves 96 % and 4 %: none of the five of the 98 that are served then gets the right endpoint, and prompts of
+    unrelated questions grow by 5.6 % (benchmarks/memory_tokens.py), which at 0.40 do not grow.
     """
     return (words + meaning) / 2

@@ -23,7 +23,8 @@ UNRELATED = (
     "list all files that are larger than 0 mb",
 )
 """Questions of which no two have anything to do with each other, as they are embedded. What an embedder finds in common
-is no likeness: for some that is next to nothing, for others seven tenths, and one gate would not do for both."""
+is no likeness: for some that is next to nothing, for others seven tenths, and one gate would not do for both. With
+all-MiniLM-L6-v2 it is 0.14, and taking it off changes nothing but the gate: 0.40 serves whom 0.42 would without."""
 MOST_BASE = 0.95
 """Beyond it a difference is that of rounding."""
 SINGLY = 4

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ecoassist.cards.tokens import count_tokens
 from ecoassist.entries import Solution
-from ecoassist.memory import Limits, recall
+from ecoassist.memory import Limits, Meanings, recall
 from ecoassist.play import play
 from ecoassist.ports import Store
 from ecoassist.prompts import messages, system_text
@@ -102,9 +102,11 @@ def fill(store: Store, queries: Sequence[str]) -> None:
         store.settle(store.keep(Solution(query, PROGRAM.format(number), Answer("4"), "cheap", usd=0.002)), True)
 
 
-def grown(store: Store, asked: Sequence[str] = UNRELATED, limits: Limits | None = None) -> Grown:
+def grown(
+    store: Store, asked: Sequence[str] = UNRELATED, limits: Limits | None = None, meanings: Meanings | None = None
+) -> Grown:
     """What the prompts of `asked` grow by, with whatever `store` shows them."""
-    pairs = [(Task(query), play(recall(store, Task(query), limits or Limits()))) for query in asked]
+    pairs = [(Task(query), play(recall(store, Task(query), limits or Limits(), meanings))) for query in asked]
     return Grown(
         len(pairs),
         sum(bool(found.examples) for _, found in pairs),

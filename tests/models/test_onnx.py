@@ -47,11 +47,20 @@ def test_words_of_one_meaning_are_near_and_others_are_not(run: Run, tmp_path: Pa
     assert near > 0.9 > 0.3 > far
 
 
-def test_the_first_token_stands_for_all_where_the_folder_says_so(run: Run, tmp_path: Path) -> None:
-    said = json.dumps(
-        {"word_embedding_dimension": 3, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
-    )
-    assert embedded(run, write(tmp_path, pooling=said), "warm red house") == (packed([1.0, 0.0, 0.0]),)
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, [1.0, 0.0, 0.0]),
+        ({"pooling_mode": "cls", "include_prompt": True}, [1.0, 0.0, 0.0]),
+        ({"pooling_mode": ["cls"]}, [1.0, 0.0, 0.0]),
+        ({"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}, [1.0, 1.0, 0.0]),
+        ({"pooling_mode": "mean"}, [1.0, 1.0, 0.0]),
+    ],
+)
+def test_the_first_token_stands_for_all_where_the_folder_says_so(
+    run: Run, tmp_path: Path, said: dict[str, object], expected: list[float]
+) -> None:
+    assert embedded(run, write(tmp_path, pooling=json.dumps(said)), "warm red") == (packed(expected),)
 
 
 def test_a_network_that_gives_one_vector_for_a_text_is_taken_at_its_word(run: Run, tmp_path: Path) -> None:
@@ -67,6 +76,17 @@ def test_a_network_gets_the_columns_that_it_takes(run: Run, tmp_path: Path) -> N
 def test_a_text_of_a_million_words_is_cut_and_half_a_character_is_no_trouble(run: Run, tmp_path: Path) -> None:
     write(tmp_path)
     assert embedded(run, tmp_path, "warm " * 1_000_000, "warm \ud800")[0] == packed([1.0, 0.0, 0.0])
+
+
+def test_the_length_that_a_tokenizer_pads_and_cuts_to_is_not_that_of_a_batch(run: Run, tmp_path: Path) -> None:
+    file = write(tmp_path) / "tokenizer.json"
+    said = json.loads(file.read_text())
+    said["truncation"] = {"max_length": 4, "strategy": "LongestFirst", "stride": 0}
+    said["padding"] = {"strategy": {"Fixed": 4}, "direction": "Right", "pad_to_multiple_of": None}
+    said["padding"] |= {"pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]"}  # as all-MiniLM-L6-v2 has it, with 128
+    file.write_text(json.dumps(said))
+    short, long = embedded(run, tmp_path, "warm", "red " * 5 + "warm " * 5)
+    assert (short, long) == (packed([1.0, 0.0, 0.0]), packed([1.0, 1.0, 0.0]))
 
 
 def test_an_empty_text_takes_nothing_from_the_others(run: Run, tmp_path: Path) -> None:
@@ -101,6 +121,9 @@ def test_vectors_of_other_weights_have_another_name(tmp_path: Path) -> None:
         ("1_Pooling/config.json", b"\xff", "cannot be read"),
         ("1_Pooling/config.json", b"[]", "cannot be used"),
         ("1_Pooling/config.json", b'{"pooling_mode_max_tokens": true}', "pooling_mode_max_tokens"),
+        ("1_Pooling/config.json", b'{"pooling_mode": "lasttoken"}', "lasttoken"),
+        ("1_Pooling/config.json", b'{"pooling_mode": ["cls", "mean"]}', "cls, mean"),
+        ("1_Pooling/config.json", b'{"pooling_mode": 5}', "cannot be used"),
     ],
 )
 def test_a_file_that_is_something_else_is_said_to_be(
