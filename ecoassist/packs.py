@@ -6,6 +6,7 @@ may hold is bounded, and what a person would not see as it is, is refused. Nobod
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -69,7 +70,9 @@ def read(file: IO[bytes], name: str) -> tuple[Solution, ...]:
     numbered = _lines(file, name)
     _, first = next(numbered, (1, b""))
     try:
-        announced = _announced(_json(first))
+        if not first:
+            raise Unfit("it is empty")
+        announced = _announced(_json(first.removeprefix(codecs.BOM_UTF8)))  # editors may put one there
     except Unfit as error:
         remedy = "a pack is what ecoassist solutions export FILE writes"
         raise UsageFault(f"{name} is no pack of solutions: {error}", remedy) from error
@@ -80,7 +83,7 @@ def read(file: IO[bytes], name: str) -> tuple[Solution, ...]:
         except Unfit as error:
             raise UsageFault(f"{name}, line {number}: {error}", REMEDY) from error
         if len(found) > announced:
-            raise UsageFault(f"{name}, line {number}: the first line announces {announced} solutions only", REMEDY)
+            raise UsageFault(f"{name}, line {number}: the first line announces {announced} only", REMEDY)
     if len(found) < announced:
         raise UsageFault(
             f"{name} is cut off: it announces {announced} solutions and holds {len(found)}", "get it once more"

@@ -78,7 +78,7 @@ def _proof(result: CellResult, solution: Solution, *, recent: bool) -> Proof:
 
 
 def _why(result: CellResult) -> str:
-    if result.error and result.status != "interrupted":  # what an interruption raised says no more
+    if result.error and result.status == "error" and result.cause != "output":  # what ended it from outside raises too
         return f"{result.error.name}: {result.error.message}".rstrip(": ")
     return result.reason or result.status
 

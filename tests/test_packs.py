@@ -132,7 +132,8 @@ def test_what_is_invisible_in_a_question_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "it is not JSON"),
+        (b"", "it is empty"),
+        (b"\xef\xbb\xbf", "it is not JSON"),
         (b"\x89PNG\r\n", "it is not UTF-8"),
         (b"[" * 100_000, "it is not JSON"),
         (b'{"query": "q"}', "its first line does not say so"),
@@ -151,10 +152,14 @@ def test_what_is_no_pack_is_said_to_be_none(content: bytes, said: str) -> None:
     assert "solutions export" in caught.value.remedy
 
 
+def test_the_mark_that_an_editor_puts_before_a_text_is_no_part_of_it() -> None:
+    assert len(read(io.BytesIO(b"\xef\xbb\xbf" + pack(GOOD).getvalue()))) == 1
+
+
 def test_a_pack_that_is_cut_off_or_too_long_is_refused() -> None:
     with pytest.raises(UsageFault, match="is cut off: it announces 3 solutions and holds 2"):
         read(pack(GOOD, GOOD, announced=3))
-    with pytest.raises(UsageFault, match="line 3: the first line announces 1 solutions only"):
+    with pytest.raises(UsageFault, match="line 3: the first line announces 1 only"):
         read(pack(GOOD, GOOD, announced=1))
 
 

@@ -95,13 +95,22 @@ def test_a_sandbox_that_cannot_be_had_ends_all_of_it() -> None:
     assert begun == [1]
 
 
+INTERRUPTED = CellError("KeyboardInterrupt", "")
+
+
 @pytest.mark.parametrize(
     ("result", "why"),
     [
-        (CellResult("interrupted", error=CellError("KeyboardInterrupt", "")), "interrupted"),
+        (CellResult("interrupted", error=INTERRUPTED), "interrupted"),
         (CellResult("error", error=CellError("AssertionError", "")), "AssertionError"),
         (CellResult("oom", reason="it needed more than 1g"), "it needed more than 1g"),
         (CellResult("timeout"), "timeout"),
+        (CellResult("timeout", error=INTERRUPTED, reason="it took longer than 60 s"), "it took longer than 60 s"),
+        (
+            CellResult("error", error=INTERRUPTED, reason="it wrote more than 16 MB", cause="output"),
+            "it wrote more than 16 MB",
+        ),
+        (CellResult("error", error=CellError("KeyError", "'c'"), reason="a file was left out"), "KeyError: 'c'"),
     ],
 )
 def test_why_a_program_ended_is_said_in_a_few_words(result: CellResult, why: str) -> None:

@@ -78,9 +78,10 @@ def _verified(store: CleanStore, ids: Sequence[int] | None) -> list[Entry]:
     found = chosen(store, ids)
     for entry in found:
         if entry.state != "verified":
+            command = "restore" if entry.state in ("retired", "failed") else "verify"
             raise UsageFault(
                 f"solution {numbered(entry.id)} is {entry.state}: only what works is shared",
-                f"try it out: ecoassist solutions verify {typed(entry.id)}",
+                f"first: ecoassist solutions {command} {typed(entry.id)}",
             )
     return found
 

@@ -68,12 +68,13 @@ def retire(id: Number, config: ConfigOption = None) -> None:
 
 @app.command()
 def restore(id: Number, config: ConfigOption = None) -> None:
-    """Serve a solution again that was retired, failed or is broken, with a clean record."""
+    """Serve a solution again that was retired or is broken, with a clean record; what never worked is tried first."""
     with reporting():
         entry = _entry(config, id)
         if not _store(config).restore(id):
             raise UsageFault(f"solution {numbered(id)} is {entry.state}", "there is nothing to restore")
-        typer.echo(f"restored solution {numbered(id)}", err=True)
+        waits = "" if entry.verified else f", as a candidate; try it out: ecoassist solutions verify {typed(id)}"
+        typer.echo(f"restored solution {numbered(id)}{waits}", err=True)
 
 
 @app.command()

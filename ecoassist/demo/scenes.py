@@ -19,8 +19,8 @@ NO_GATE = """\
 Skipped: the blocked host and the masked key. Around a local kernel there is no
 gate: nothing keeps its code from any host, and it holds the real keys."""
 NO_REPLAY = """\
-Skipped: an answer without any model. A stored program is run by itself only in a
-sandbox that lets it read, and read from its own hosts alone."""
+Skipped: an answer without any model. A stored program is run by itself only in
+a sandbox that lets it read, and read from its own hosts alone."""
 
 
 NEXT = """\

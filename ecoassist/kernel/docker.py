@@ -104,7 +104,7 @@ def _probe(url: str) -> None:
     except (OSError, ValueError) as error:
         raise NoSandbox(
             f"no Docker engine answers at {url} ({error})",
-            "start Docker, or point DOCKER_HOST at a running engine; without one: --unsafe-local",
+            "start Docker, or point DOCKER_HOST at a running engine; ask and chat can do without: --unsafe-local",
         ) from error
 
 

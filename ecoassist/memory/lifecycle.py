@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ecoassist import programs, templates
-from ecoassist.entries import SERVED, Entry, Solution
+from ecoassist.entries import SERVED, Entry, Solution, State
 from ecoassist.types import Spending
 
 from .merit import lost
@@ -53,10 +53,11 @@ def retired(entry: Entry, why: str) -> Entry:
 
 
 def restored(entry: Entry) -> Entry | None:
-    """None: it is served, or a candidate."""
+    """None: it is served, or a candidate. One that never worked is a candidate again: it has to run first."""
     if entry.state in ("pending", "verified"):
         return None
-    return replace(entry, state="verified", note="", wins=0, losses=0, uses=0, usd=0.0, tokens=0)
+    state: State = "verified" if entry.verified else "pending"
+    return replace(entry, state=state, note="", wins=0, losses=0, uses=0, usd=0.0, tokens=0)
 
 
 def _verified(entry: Entry, near: Sequence[Entry], now: str) -> list[Entry]:

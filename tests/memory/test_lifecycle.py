@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -202,6 +204,14 @@ def test_what_is_restored_begins_with_a_clean_record(state: State) -> None:
     assert back
     assert (back.state, back.note, back.wins, back.losses) == ("verified", "", 0, 0)
     assert (back.uses, back.usd, back.tokens) == (0, 0.0, 0)
+
+
+@pytest.mark.parametrize("change", [partial(retired, why="by the person"), lambda one: settled(one, green=False)[0]])
+def test_what_never_worked_is_restored_as_a_candidate(change: Callable[[Entry], Entry]) -> None:
+    back = restored(change(made()))
+    assert back
+    assert (back.state, back.verified, back.note) == ("pending", "", "")
+    assert settled(back)[0].state == "verified"
 
 
 @pytest.mark.parametrize("state", ["pending", "verified"])
