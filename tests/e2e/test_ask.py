@@ -234,7 +234,7 @@ def test_nothing_piped_is_no_file(run: Command, serve: Serve) -> None:
 
 def test_piped_input_that_never_ends_is_spoken_of_and_limited_in_time(run: Command, serve: Serve) -> None:
     endpoint = serve(solving(ANSWER))
-    process = run.start("ask", "x", LOCAL, "--json", "--timeout", "3", stdin=subprocess.PIPE)
+    process = run.start("ask", "x", LOCAL, "--json", "--timeout", "12", stdin=subprocess.PIPE)
     assert process.stdout is not None
     assert json.loads(process.stdout.readline())["status"] == "timeout"
     ran = finish(process)
