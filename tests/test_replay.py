@@ -320,6 +320,8 @@ def test_an_interrupted_replay_ends_the_question_and_is_no_loss() -> None:
         "How much rain fell in the second one?",
         "What would you have said?",
         "How large is rain_mm?",
+        "and the price?",
+        "and how much rain fell in Paris?",
     ],
 )
 def test_in_a_conversation_what_may_mean_something_said_before_is_not_replayed(query: str) -> None:

@@ -68,8 +68,13 @@ def _fitting(made: Solution, task: Task) -> str | None:
 
 
 def _leans_back(task: Task) -> bool:
-    """Whether a question may be about answers before it, or about what the kernel holds: words alone do not tell it."""
+    """Whether a question may be about answers before it, or about what the kernel holds: words alone do not tell it.
+
+    One that does not stand alone ("and the price?") is about the answer to the one before it, which may be another now.
+    """
     if not task.history:
         return False
+    if task.in_context != task.query:
+        return True
     names = set(re.findall(r"\w+", task.query))
     return bool(_BACK.search(task.query)) or not names.isdisjoint(task.variables)

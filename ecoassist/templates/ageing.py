@@ -16,7 +16,8 @@ from ecoassist.entries import Solution
 from ecoassist.values.kinds import Day
 
 from . import mentions
-from .moments import MONTHS
+from .flow import called
+from .moments import MONTHS, WEEKDAYS
 from .source import Site, Source, source
 from .words import MAX_QUERY, read, words
 
@@ -26,6 +27,9 @@ _YEAR = re.compile(r"(?<![\d.,])(?:19|20)\d{2}(?!\d|[.,]\d)")
 _EPOCH = re.compile(r"(?<![\w.])(\d{10}|\d{13})(?:\.\d+)?(?!\w)")
 _TIME = re.compile(r"(?<![\d:])([01]?\d|2[0-3]):[0-5]\d(?!\d)")
 _MONTH = re.compile(rf"\b(?:{'|'.join(MONTHS)})\b")
+_WEEKDAY = re.compile(rf"\b(?:{'|'.join(f'{name}|{name[:3]}' for name in WEEKDAYS)})\b")
+_DAYS = re.compile(r"\b(?:weekend|weekday|(?:work|business|trading|bank)\s?(?:ing )?day)s\b|\bweekend\b", re.IGNORECASE)
+"""What a program may name days for."""
 _CLOCKS = re.compile(
     r"\b(?:now|utcnow|today)\(|\btime\.(?:time|time_ns|localtime|gmtime|ctime|strftime)\(|\bfromtimestamp\(time|"
     r"\b(?:localtime|gmtime)\(\)|\btime\(\)|['\"](?:now|today)['\"]"
@@ -54,13 +58,17 @@ _RELATIVE = (
 """What a question says of a day, and what a program has that reckons it from the clock."""
 _HOUR = re.compile(r"\b(?:now|current|currently|latest|(?:half an )?hours?|minutes?)\b", re.IGNORECASE)
 _KEYS = ("hour", "hours", "day", "month", "week", "dt", "date", "weekday")
+_NUMBER = re.compile(r"[0-9]{1,3}")
+_END = re.compile(r"-?[0-9]{1,2}")
 _SHORT = re.compile(r"\d{1,2}[-/.]\d{1,2}")
 _NOW = re.compile(
     r"\b(?:today|tonight|tomorrow|yesterday|now|current|currently|latest|recent|recently|nowadays|ago|so far|"
     r"(?:this|next|last|past|previous|coming|upcoming|following)\s+(?:\w+\s+)?(?:week|day|hour|minute|morning|afternoon|"
     r"evening|night|few)s?|from now|"
     r"(?:in|within|over)\s+(?:the\s+)?(?:next\s+)?\w+\s+(?:second|minute|hour|day|week)s?|"
-    r"how old|since when|up to date|to date|until|till|remaining|left)\b",
+    r"how old|since|up to date|to date|until|till|remaining|left|ages? of|moon|"
+    r"(?:day|weekday|week|month|quarter|season|time|year)(?: number)? (?:is it|are we|do we have)|is (?:it|this) a|"
+    r"(?:has|have) (?:it|there|passed|elapsed|gone)|born)\b",
     re.IGNORECASE,
 )
 
@@ -76,7 +84,8 @@ def fixed(solution: Solution) -> str:
             return "its program cannot be taken apart"
         asked = _Asked(query, _ran(solution.ran))
         reasons = (_dates(parsed, asked), _years(parsed, asked), _seconds(parsed, asked), _months(parsed, asked))
-        return next(filter(None, (*reasons, _reckoned(parsed, asked, solution))), "")
+        more = (_weekdays(parsed, asked), _parts(parsed, asked), _offsets(parsed, asked))
+        return next(filter(None, (*reasons, *more, _reckoned(parsed, asked, solution))), "")
     except RecursionError:
         return "its program is too deep to be taken apart"
 
@@ -171,9 +180,52 @@ def _months(parsed: Source, asked: _Asked) -> str:
     return f"the month {min(strange)} stands in its program" if strange and len(told) < 6 else ""
 
 
+def _weekdays(parsed: Source, asked: _Asked) -> str:
+    """The name of a weekday, unless it is one of a calendar."""
+    if _DAYS.search(asked.query):
+        return ""
+    told = {(found[0], _verb(site, found[0])) for site in parsed.sites for found in _WEEKDAY.finditer(site.text)}
+    strange = {
+        name for name, verb in told if not verb and not any(word.startswith(name.lower()) for word in asked.said)
+    }
+    return (
+        f"the weekday {min(strange)} stands in its program" if strange and len({name for name, _ in told}) < 5 else ""
+    )
+
+
+def _parts(parsed: Source, asked: _Asked) -> str:
+    """A number of the day it ran, under a name that says so."""
+    if asked.ran is None:
+        return ""
+    days = [asked.ran + datetime.timedelta(days=number) for number in (-1, 0, 1)]
+    numbers = {"day": {day.day for day in days}, "month": {day.month for day in days}}
+    numbers["week"] = {day.isocalendar()[1] for day in days}
+    numbers["doy"] = numbers["yday"] = numbers["dayofyear"] = {day.timetuple().tm_yday for day in days}
+    for site in parsed.sites:
+        value = site.node.value
+        told = value if isinstance(value, int) else int(site.text) if _NUMBER.fullmatch(site.text) else None
+        within = numbers.get(site.key.lower().replace("_of_", "of").replace("_", ""), ())
+        if told in within and site.works and site.node not in parsed.reckoned and str(told) not in asked.said:
+            return f"the {site.key} {told} stands in its program"
+    return ""
+
+
+def _offsets(parsed: Source, asked: _Asked) -> str:
+    """Hours between the clock and somebody's time, which are others in summer."""
+    if not _CLOCKS.search(parsed.text) or "hour" in asked.query.casefold():
+        return ""
+    for site in parsed.sites:
+        call = parsed.flow.parents.get(parsed.flow.parents.get(site.node, site.node), None)
+        call = parsed.flow.parents.get(call, None) if isinstance(call, ast.keyword) else call
+        shift = isinstance(call, ast.Call) and called(call) in ("timedelta", "Timedelta")
+        if site.key == "hours" and shift and str(site.node.value) not in asked.said:
+            return "an offset in hours stands in its program"
+    return ""
+
+
 def _verb(site: Site, month: str) -> bool:
-    """Whether "May" and "March" may be something else."""
-    return month in ("May", "March") and site.text.strip() != month
+    """Whether "May", "March", "Sun" and "Sat" may be something else."""
+    return month in ("May", "March", "Sun", "Sat", "Mon", "Wed") and site.text.strip() != month
 
 
 def _reckoned(parsed: Source, asked: _Asked, solution: Solution) -> str:
@@ -204,7 +256,10 @@ def _counted(parsed: Source, asked: _Asked) -> bool:
     """Whether it takes a certain place of a list, other than the first two."""
     for site in parsed.sites:
         value, parent = site.node.value, parsed.flow.parents.get(site.node)
-        place = isinstance(parent, ast.Subscript) and parent.slice is site.node
+        node: ast.AST = site.node
+        if isinstance(parent, ast.UnaryOp):
+            node, parent = parent, parsed.flow.parents.get(parent)
+        place = isinstance(parent, ast.Subscript) and parent.slice is node
         if place and isinstance(value, int) and value > 1 and str(value) not in asked.said:
             return True
     return False
@@ -217,8 +272,19 @@ def _places(parsed: Source, asked: _Asked) -> Iterator[bool]:
         value = site.node.value
         if site.key in _KEYS and str(value) not in asked.said:
             yield site.text.casefold() not in ("today", "now") and value != 1
+        if _compared(parsed, site) and str(value).lstrip("-0") not in asked.said:
+            yield True
         if _SHORT.fullmatch(site.text) or ((found := _TIME.search(site.text)) and found[0] not in asked.query):
             yield True
+
+
+def _compared(parsed: Source, site: Site) -> bool:
+    """Whether it may be the number of a day that is looked for: `== 22`, `.endswith("-22")`."""
+    value, parent = site.node.value, parsed.flow.parents.get(site.node)
+    if _END.fullmatch(site.text):
+        return site.works and int(site.text.lstrip("-")) > 1
+    equal = isinstance(parent, ast.Compare) and isinstance(parent.ops[0], ast.Eq)
+    return equal and isinstance(value, int) and 1 < value < 32
 
 
 def _near(asked: _Asked, day: Day) -> bool:

@@ -150,3 +150,51 @@ def test_a_program_that_cannot_be_taken_apart_is_not_run_again() -> None:
     assert fixed("What?", "x = " + "-" * 5_000 + "1") != ""
     assert fixed("What?" * 1_000, "print(1)") != ""
     assert fixed("What?", "print(ask(99999999999999999999, 9999999999, '9999999999999'))") == ""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "print([day for day in ask() if day['day'] == 22])",
+        "print([day for day in ask() if day['day'] == 'Sunday'])",
+        "print([day for day in ask() if day['day'] == 'Sun'])",
+        "print([day for day in ask() if day['date'].endswith('-22')])",
+        "print(ask(day=22))",
+        "print(ask(day_of_year=326))",
+        "print(ask(week='47'))",
+        "print(ask()['days'][-6])",
+    ],
+)
+def test_a_part_of_a_day_near_its_run_is_a_reason(program: str) -> None:
+    assert fixed("Will it rain in Oslo tomorrow?", program, hosts=("w.example",))
+
+
+@pytest.mark.parametrize(
+    ("query", "program"),
+    [
+        ("Which day is it?", "print('Saturday')"),
+        ("What week number is it?", "print(47)"),
+        ("Which quarter are we in?", "print(4)"),
+        ("Is it a leap year?", "print('no')"),
+        ("How many years since 1990?", "print(36)"),
+        ("What is the age of the bridge?", "print(70)"),
+        ("What time is it in Oslo?", "print('13:00')"),
+        ("What time is it in Oslo?", CLOCK + "print(now + datetime.timedelta(hours=1))"),
+    ],
+)
+def test_what_is_another_answer_tomorrow_is_a_reason_without_a_clock(query: str, program: str) -> None:
+    assert fixed(query, program)
+
+
+@pytest.mark.parametrize(
+    ("query", "program"),
+    [
+        ("How bright is the sun?", "print('Sun:', -26)"),
+        ("Which day is it?", CLOCK + "print(now.strftime('%A'))"),
+        ("Which day is it?", CLOCK + "print('Mon Tue Wed Thu Fri Sat Sun'.split()[now.weekday()])"),
+        ("How many quakes were there in the last 24 hours?", CLOCK + "print(ask(now - datetime.timedelta(hours=24)))"),
+        ("How many are 22?", "print(sum(one == 22 for one in ask()))"),
+    ],
+)
+def test_days_that_the_question_tells_and_calendars_are_none(query: str, program: str) -> None:
+    assert not fixed(query, program, hosts=("w.example",))
