@@ -192,7 +192,7 @@ def test_the_passwords_of_this_machines_proxies_are_redacted() -> None:
 
 @pytest.mark.parametrize(("team", "environ"), [("TEAM_MEMORY", {"TEAM_MEMORY": "{url}"}), ("{url}", {})])
 def test_the_password_of_the_team_s_store_is_told_nowhere(team: str, environ: dict[str, str], tmp_path: Path) -> None:
-    url = "postgresql://ann:hunter2%2Fof-the-team@db.example/eco"
+    url = "postgresql://eco:hunter2%2Fof-the-team@db.example/eco"
     file = tmp_path / "config.toml"
     file.write_text(f'[solutions]\nteam = "{team.format(url=url)}"\n')
     settings = load(file, environ={name: value.format(url=url) for name, value in environ.items()})

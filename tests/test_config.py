@@ -127,7 +127,7 @@ def test_a_team_whose_variable_is_not_set_is_a_fault_that_names_it(write) -> Non
         load(write('[solutions]\nteam = "TEAM_MEMORY"\n'), environ={}).team_url()
 
 
-@pytest.mark.parametrize("text", ["mysql://ann:hunter2-pass@db/eco", "host=db password=hunter2-pass", "hunter2-pass"])
+@pytest.mark.parametrize("text", ["mysql://eco:hunter2-pass@db/eco", "host=db password=hunter2-pass", "hunter2-pass"])
 def test_what_names_no_team_is_refused_and_not_shown(write, text: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UsageFault, match=r"solutions\.team") as caught:
         load(write(f'[solutions]\nteam = "{text}"\n'), environ={})

@@ -27,13 +27,13 @@ LIVE = [
 ]
 KNOWN = [
     "Yesterday was April 30, 2021. What is the date today in MM/DD/YYYY?",
-    "Jane got her job in 2016. Today is her 3-year work anniversary. What was the date a week ago in MM/DD/YYYY?",
+    "The clerk got the job in 2016. Today is her 3-year work anniversary. What was the date a week ago in MM/DD/YYYY?",
     "The concert was to be on 06/01/1943, but was delayed by one day to today. What is the date 10 days ago?",
     "What day of the week was July 4, 1976?",
     "How many days are there until Christmas?",
     "What is 12 * 345?",
     "A shop sells apples at a price of 2 dollars. How much do 3 of them cost?",
-    "John walks at 5 km/h for 2 hours. How far does he get?",
+    "A hiker walks at 5 km/h for 2 hours. How far does he get?",
     "Who wrote Hamlet?",
     "What is the capital of France?",
     "Convert 70 F to Celsius.",

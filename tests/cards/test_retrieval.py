@@ -31,7 +31,7 @@ def test_questions_that_need_no_api_demand_none() -> None:
     for query in (
         "What is the capital city of France?",
         "How do I open a file in Python and list its lines?",
-        "Today is 3/5, and it is Jane's second day in the third period of 2001. What is the date tomorrow?",
+        "Today is 3/5, and it is a pupil's second day in the third period of 2001. What is the date tomorrow?",
         "Sum the numbers from 1 to 100.",
         "Which word is longer, parliament or government?",
         "Write a haiku about the sea.",

@@ -32,10 +32,10 @@ def endpoint() -> Iterator[Endpoint]:
 
 @pytest.fixture
 def people(tmp_path: Path, endpoint: Endpoint) -> Iterator[tuple[Command, Command]]:
-    """Ann and Bob: their folders differ, and the variable in which each keeps the connection string."""
+    """Two people: their folders differ, and the variable in which each keeps the connection string."""
     with ExitStack() as started:
         found = []
-        for name in ("ann", "bob"):
+        for name in ("one", "other"):
             folder = tmp_path / name
             folder.mkdir()
             command = Command(folder)
@@ -66,32 +66,32 @@ def said(person: Command, *args: str, code: int = 0) -> str:
 
 @pytest.mark.postgres
 def test_what_one_shares_the_other_finds_looks_at_and_takes_out(people: tuple[Command, Command], team_url: str) -> None:
-    ann, bob = people
-    join(team_url, ann, bob)
-    assert "It is 45." in said(ann, "ask", QUESTION, LOCAL)
-    assert "no solutions yet" in said(bob, "solutions", "list")  # nothing was shared
-    assert "shared solution #1 as team #1" in said(ann, "solutions", "share", "1")
-    assert "team #1" in said(bob, "solutions", "list")
-    shown = said(bob, "solutions", "show", "team:1")
+    one, other = people
+    join(team_url, one, other)
+    assert "It is 45." in said(one, "ask", QUESTION, LOCAL)
+    assert "no solutions yet" in said(other, "solutions", "list")  # nothing was shared
+    assert "shared solution #1 as team #1" in said(one, "solutions", "share", "1")
+    assert "team #1" in said(other, "solutions", "list")
+    shown = said(other, "solutions", "show", "team:1")
     assert PROGRAM in shown
     assert QUESTION in shown
     assert "It is 45." not in shown
-    doctor = said(bob, "doctor", LOCAL)
+    doctor = said(other, "doctor", LOCAL)
     assert "ok  team: 1 verified solutions at eco@" in doctor
     assert "shared is what you name" in doctor
-    said(bob, "solutions", "rm", "team:1")
-    assert "team" not in said(ann, "solutions", "list")
+    said(other, "solutions", "rm", "team:1")
+    assert "team" not in said(one, "solutions", "list")
 
 
 @pytest.mark.postgres
 def test_whoever_wishes_so_shares_all_that_is_verified_without_a_word(
     people: tuple[Command, Command], team_url: str, endpoint: Endpoint
 ) -> None:
-    ann, bob = people
-    join(team_url, ann, bob)
-    ann.configure(endpoint.url, {"weak": "weak", "strong": "strong"}, more=team('share = "verified"'))
-    said(ann, "ask", QUESTION, LOCAL)
-    assert "team #1" in said(bob, "solutions", "list")
+    one, other = people
+    join(team_url, one, other)
+    one.configure(endpoint.url, {"weak": "weak", "strong": "strong"}, more=team('share = "verified"'))
+    said(one, "ask", QUESTION, LOCAL)
+    assert "team #1" in said(other, "solutions", "list")
 
 
 @pytest.mark.postgres
@@ -99,14 +99,14 @@ def test_whoever_wishes_so_shares_all_that_is_verified_without_a_word(
 def test_what_one_solved_answers_the_other_without_a_model(
     people: tuple[Command, Command], team_url: str, endpoint: Endpoint
 ) -> None:
-    ann, bob = people
-    join(team_url, ann, bob)
-    said(ann, "ask", QUESTION, LOCAL)
-    said(ann, "solutions", "share", "1")
+    one, other = people
+    join(team_url, one, other)
+    said(one, "ask", QUESTION, LOCAL)
+    said(one, "solutions", "share", "1")
     with closing(PostgresStore(lambda: team_url, patience=60, connecting=60)) as store:
         store.credit(1, True, Spending())
         before = len(endpoint.log)
-        ran = bob("ask", QUESTION, "--json")
+        ran = other("ask", QUESTION, "--json")
         assert ran.code == 0, ran.err
         assert len(endpoint.log) == before, ran.err
         assert "45" in json.loads(ran.out)["answer"]
@@ -116,16 +116,16 @@ def test_what_one_solved_answers_the_other_without_a_model(
 def test_a_team_that_cannot_be_reached_costs_one_notice_and_never_the_answer(
     people: tuple[Command, Command], tmp_path: Path
 ) -> None:
-    ann, _ = people
-    join(f"postgresql://eco@/team?host={tmp_path / 'nowhere'}", ann)
-    ran = ann("ask", QUESTION, LOCAL)
+    one, _ = people
+    join(f"postgresql://eco@/team?host={tmp_path / 'nowhere'}", one)
+    ran = one("ask", QUESTION, LOCAL)
     assert (ran.code, ran.out) == (0, "It is 45.\n"), ran.err
     assert ran.err.count(NOTICE) == 1
     assert "solution #1" in ran.err
     assert PASSWORD not in ran.err
-    assert NOTICE in said(ann, "solutions", "list")
-    assert "nowhere" in said(ann, "solutions", "share", "1", code=3)
-    assert "no  the team's memory: " in said(ann, "doctor", LOCAL, code=3)
+    assert NOTICE in said(one, "solutions", "list")
+    assert "nowhere" in said(one, "solutions", "share", "1", code=3)
+    assert "no  the team's memory: " in said(one, "doctor", LOCAL, code=3)
 
 
 @pytest.mark.parametrize(
@@ -136,26 +136,26 @@ def test_a_team_that_cannot_be_reached_costs_one_notice_and_never_the_answer(
 def test_a_variable_that_holds_no_connection_string_costs_a_notice(
     value: str, says: str, people: tuple[Command, Command]
 ) -> None:
-    ann, _ = people
-    ann.env["TEAM_MEMORY"] = value
-    told = said(ann, "ask", QUESTION, LOCAL)
+    one, _ = people
+    one.env["TEAM_MEMORY"] = value
+    told = said(one, "ask", QUESTION, LOCAL)
     assert f"{NOTICE}: {says}" in told
     assert "It is 45." in told
 
 
 def test_of_a_private_question_the_team_s_server_hears_nothing(people: tuple[Command, Command]) -> None:
-    ann, _ = people
+    one, _ = people
     with socket.create_server(("127.0.0.1", 0)) as server:
-        join(f"postgresql://eco@127.0.0.1:{server.getsockname()[1]}/team", ann)
-        assert "It is 45." in said(ann, "ask", QUESTION, LOCAL, "--private")
+        join(f"postgresql://eco@127.0.0.1:{server.getsockname()[1]}/team", one)
+        assert "It is 45." in said(one, "ask", QUESTION, LOCAL, "--private")
         server.setblocking(False)
         with pytest.raises(BlockingIOError):
             server.accept()
 
 
 def test_without_a_team_nothing_is_shared(people: tuple[Command, Command], endpoint: Endpoint) -> None:
-    ann, _ = people
-    ann.configure(endpoint.url, {"weak": "weak", "strong": "strong"})
-    told = said(ann, "solutions", "share", "1", code=2)
+    one, _ = people
+    one.configure(endpoint.url, {"weak": "weak", "strong": "strong"})
+    told = said(one, "solutions", "share", "1", code=2)
     assert "you have no team" in told
     assert "postgresql://" in told

@@ -187,7 +187,7 @@ def test_no_placeholder_is_stored_neither_in_the_program_nor_in_all_cells(cell: 
         assert KEY not in repr(made)
 
 
-SALES = Attachment("sales-7.csv", b"customer,city,sales\nAnna Schmidt,Rome,1250\nBen Meier,Oslo,2310\nCara,Bern,417\n")
+SALES = Attachment("sales-7.csv", b"customer,city,sales\nAcme Trading,Rome,1250\nBolt Works,Oslo,2310\nCask,Bern,417\n")
 
 
 def test_of_a_file_the_pattern_of_its_name_and_its_columns_are_kept() -> None:
@@ -195,18 +195,18 @@ def test_of_a_file_the_pattern_of_its_name_and_its_columns_are_kept() -> None:
     made = kept([("print(read('sales-7.csv')['sales'])", "1250")], "1250", 1250, task=task)
     assert made is not None
     assert made.files == (FileShape("sales-*.csv", ("customer", "city", "sales")),)
-    assert "Anna" not in repr(made)
+    assert "Acme" not in repr(made)
 
 
 @pytest.mark.parametrize(
     "cell",
     [
-        "rows = [('Anna Schmidt', 1250)]\nprint(sum(sales for _, sales in rows))",
-        "text = '''customer,city,sales\nAnna Schmidt,Rome,1250\n'''\nprint(text)",
-        "# Anna Schmidt,Rome,1250\nprint(1250)",
-        "print(f'Anna Schmidt {1 + 1}')",
-        "print('Anna Schmidt')",
-        "x = b'Anna Schmidt'\nprint(1250)",
+        "rows = [('Acme Trading', 1250)]\nprint(sum(sales for _, sales in rows))",
+        "text = '''customer,city,sales\nAcme Trading,Rome,1250\n'''\nprint(text)",
+        "# Acme Trading,Rome,1250\nprint(1250)",
+        "print(f'Acme Trading {1 + 1}')",
+        "print('Acme Trading')",
+        "x = b'Acme Trading'\nprint(1250)",
     ],
 )
 def test_a_program_that_holds_what_only_stands_in_a_file_is_not_stored(cell: str) -> None:
@@ -216,8 +216,8 @@ def test_a_program_that_holds_what_only_stands_in_a_file_is_not_stored(cell: str
 
 def test_where_only_the_cells_before_hold_content_the_program_alone_is_stored() -> None:
     task = Task("What are the sales in Rome?", files=(SALES,))
-    cells = [("rows = ['Anna Schmidt']", ""), ("print(read('sales-7.csv'))", "1250")]
+    cells = [("rows = ['Acme Trading']", ""), ("print(read('sales-7.csv'))", "1250")]
     made = kept(cells, "1250", 1250, task=task)
     assert made is not None
     assert made.whole == ""
-    assert "Anna" not in repr(made)
+    assert "Acme" not in repr(made)

@@ -9,17 +9,17 @@ from ecoassist.store.postgres.address import parsed
 
 
 def test_a_connection_string_is_read_as_libpq_would_and_shown_without_its_password() -> None:
-    address = parsed(" postgresql://ann:s3%40cret%2F@db.example:5433/eco?connect_timeout=7\n")
+    address = parsed(" postgresql://eco:s3%40cret%2F@db.example:5433/eco?connect_timeout=7\n")
     assert address.parameters == {
         "host": "db.example",
         "port": "5433",
-        "user": "ann",
+        "user": "eco",
         "password": "s3@cret/",
         "dbname": "eco",
         "connect_timeout": "7",
         "sslmode": "require",
     }
-    assert address.shown == "ann@db.example/eco"
+    assert address.shown == "eco@db.example/eco"
     assert "s3" not in repr(address)
 
 
@@ -50,8 +50,8 @@ def test_a_password_of_another_program_s_variables_is_not_sent() -> None:
 
 
 def test_a_password_may_stand_among_the_options() -> None:
-    address = parsed("postgresql://ann@db.example/eco?password=p%40ss-word")
-    assert (address.password, address.shown) == ("p@ss-word", "ann@db.example/eco")
+    address = parsed("postgresql://eco@db.example/eco?password=p%40ss-word")
+    assert (address.password, address.shown) == ("p@ss-word", "eco@db.example/eco")
 
 
 @pytest.mark.parametrize(
@@ -59,14 +59,14 @@ def test_a_password_may_stand_among_the_options() -> None:
     [
         "",
         "hunter2-pass",
-        "mysql://ann:hunter2-pass@db.example/eco",
-        "postgresql://ann:hunter2/pass@db.example/eco",
-        "postgresql://ann:22/hunter2-pass@db.example/eco",
-        "postgresql://ann:hunter2#pass@db.example/eco",
-        "postgresql://ann:hunter2?pass@db.example/eco",
+        "mysql://eco:hunter2-pass@db.example/eco",
+        "postgresql://eco:hunter2/pass@db.example/eco",
+        "postgresql://eco:22/hunter2-pass@db.example/eco",
+        "postgresql://eco:hunter2#pass@db.example/eco",
+        "postgresql://eco:hunter2?pass@db.example/eco",
         "postgresql://[hunter2-pass/eco",
-        "postgresql://ann:hunter2%00pass@db.example/eco",
-        "postgresql://ann:hunter2\udcffpass@db.example/eco",
+        "postgresql://eco:hunter2%00pass@db.example/eco",
+        "postgresql://eco:hunter2\udcffpass@db.example/eco",
     ],
 )
 def test_what_cannot_be_read_is_quoted_nowhere(url: str) -> None:

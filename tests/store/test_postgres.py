@@ -62,15 +62,15 @@ def backends(url: str) -> list[int]:
 
 
 def test_two_people_see_each_other_s_entries_at_once_and_share_their_record(join: Join, solution: MakeSolution) -> None:
-    ann, bob = join(), join()
-    assert served(bob) == []
-    there = ann.receive(solution())
-    assert served(bob) == [there]
-    bob.credit(there, True)
-    ann.credit(there, True)
-    assert [entry.wins for entry in bob.entries()] == [2]
-    assert bob.remove(there)
-    assert served(ann) == []
+    one, two = join(), join()
+    assert served(two) == []
+    there = one.receive(solution())
+    assert served(two) == [there]
+    two.credit(there, True)
+    one.credit(there, True)
+    assert [entry.wins for entry in two.entries()] == [2]
+    assert two.remove(there)
+    assert served(one) == []
 
 
 def test_many_who_come_first_at_once_make_one_store(join: Join, solution: MakeSolution) -> None:
@@ -137,75 +137,75 @@ while True:
 def test_a_connection_that_was_cut_while_it_was_idle_is_made_anew(
     join: Join, postgres: Server, team_url: str, solution: MakeSolution
 ) -> None:
-    ann = join()
-    there = ann.receive(solution())
+    one = join()
+    there = one.receive(solution())
     for pid in backends(team_url):
         postgres.execute(f"SELECT pg_terminate_backend({pid}, 5000)")
-    assert served(ann) == [there]
+    assert served(one) == [there]
     for pid in backends(team_url):
         postgres.execute(f"SELECT pg_terminate_backend({pid}, 5000)")
-    ann.credit(there, True)
-    assert [entry.wins for entry in ann.entries()] == [1]
+    one.credit(there, True)
+    assert [entry.wins for entry in one.entries()] == [1]
 
 
 def test_a_connection_that_is_cut_within_a_transaction_leaves_nothing_of_it(
     join: Join, postgres: Server, team_url: str, solution: MakeSolution
 ) -> None:
-    ann = join()
-    assert served(ann) == []
+    one = join()
+    assert served(one) == []
 
     def add() -> None:
-        with ann.shelf.transaction(write=True) as rows:
-            rows.add(Entry(0, solution(), "verified", ann.now()))
+        with one.shelf.transaction(write=True) as rows:
+            rows.add(Entry(0, solution(), "verified", one.now()))
             (pid,) = backends(team_url)
             postgres.execute(f"SELECT pg_terminate_backend({pid}, 5000)")
 
     with pytest.raises(EnvironmentFault):
         add()
-    assert ann.entries() == ()
+    assert one.entries() == ()
 
 
 def test_a_server_that_is_gone_is_a_fault_with_a_remedy_and_is_found_again(
     join: Join, postgres: Server, solution: MakeSolution
 ) -> None:
-    ann = join()
-    there = ann.receive(solution())
+    one = join()
+    there = one.receive(solution())
     postgres.stop()
     try:
         with pytest.raises(EnvironmentFault) as caught:
-            ann.similar(QUERY)
+            one.similar(QUERY)
     finally:
         postgres.start()
     assert caught.value.remedy
-    assert served(ann) == [there]
+    assert served(one) == [there]
 
 
 def test_a_connection_that_falls_silent_is_not_waited_for(join: Join, team_url: str, solution: MakeSolution) -> None:
-    ann = join()
-    there = ann.receive(solution())
+    one = join()
+    there = one.receive(solution())
 
     def read() -> None:
-        with ann.shelf.transaction() as rows, stopped(*backends(team_url)):
+        with one.shelf.transaction() as rows, stopped(*backends(team_url)):
             rows.get(there)
 
-    ann.database.patience = 0.3
+    one.database.patience = 0.3
     with pytest.raises(EnvironmentFault):
         read()
-    ann.database.patience = LONG
-    assert served(ann) == [there]
+    one.database.patience = LONG
+    assert served(one) == [there]
 
 
 def test_a_server_that_falls_silent_is_not_waited_for(
     join: Join, postgres: Server, team_url: str, solution: MakeSolution
 ) -> None:
-    ann = join()
-    there = ann.receive(solution())
+    one = join()
+    there = one.receive(solution())
     with stopped(postgres.pid, *backends(team_url)):
-        ann.database.patience = ann.database.connecting = 0.3
+        one.database.patience = one.database.connecting = 0.3
         with pytest.raises(EnvironmentFault):
-            ann.similar(QUERY)
-    ann.database.patience = ann.database.connecting = LONG
-    assert served(ann) == [there]
+            one.similar(QUERY)
+    one.database.patience = one.database.connecting = LONG
+    assert served(one) == [there]
 
 
 @contextmanager
@@ -222,9 +222,9 @@ def stopped(*pids: int) -> Iterator[None]:
 
 def test_what_takes_connections_and_says_nothing_is_not_waited_for(join: Join) -> None:
     with silent() as port:
-        ann = join(f"postgresql://ann:hunter2-pass@127.0.0.1:{port}/eco", connecting=0.3)
+        one = join(f"postgresql://eco:hunter2-pass@127.0.0.1:{port}/eco", connecting=0.3)
         with pytest.raises(EnvironmentFault, match="did not answer within") as caught:
-            ann.similar(QUERY)
+            one.similar(QUERY)
     assert "hunter2" not in str(caught.value)
 
 
@@ -237,17 +237,17 @@ def silent() -> Iterator[int]:
 def test_whoever_keeps_the_store_to_himself_is_waited_for_in_bounds(
     join: Join, team_url: str, solution: MakeSolution
 ) -> None:
-    ann, bob = join(), join()
-    there = ann.receive(solution())
-    ann.database.patience = 0.5
+    one, two = join(), join()
+    there = one.receive(solution())
+    one.database.patience = 0.5
     with psycopg.connect(team_url) as other:
         other.execute(schema.TAKE_LOCK.encode())
         with pytest.raises(EnvironmentFault):
-            ann.credit(there, True)
-        assert served(bob) == [there]  # reading waits for nobody
+            one.credit(there, True)
+        assert served(two) == [there]  # reading waits for nobody
         other.rollback()
-    bob.credit(there, True)
-    assert [entry.wins for entry in bob.entries()] == [1]
+    two.credit(there, True)
+    assert [entry.wins for entry in two.entries()] == [1]
 
 
 def test_a_connection_in_the_background_fails_in_silence_and_its_fault_is_told_once(join: Join, team_url: str) -> None:
@@ -286,13 +286,13 @@ def ended(url: str) -> None:
 def test_a_question_is_found_by_its_words_in_a_small_and_in_a_large_store(
     large: int, join: Join, solution: MakeSolution
 ) -> None:
-    ann = join(large=large)
+    one = join(large=large)
     for number in range(30):
-        ann.receive(solution(f"How many films did director {number} make with the studio?", f"print({number})"))
-    there = ann.receive(solution())
-    assert served(ann, "what temperatures are in Oslo")[:1] == [there]
-    assert served(ann, "WHAT IS the temperature, in oslo") == [there]
-    assert served(ann, "Translate this poem into Latin, please.") == []
+        one.receive(solution(f"How many films did director {number} make with the studio?", f"print({number})"))
+    there = one.receive(solution())
+    assert served(one, "what temperatures are in Oslo")[:1] == [there]
+    assert served(one, "WHAT IS the temperature, in oslo") == [there]
+    assert served(one, "Translate this poem into Latin, please.") == []
 
 
 @pytest.mark.parametrize(
@@ -312,16 +312,16 @@ def test_a_question_is_found_by_its_words_in_a_small_and_in_a_large_store(
 def test_any_text_may_be_a_question_and_the_very_same_is_found_again(
     query: str, join: Join, solution: MakeSolution
 ) -> None:
-    ann = join()
-    there = ann.receive(solution(query))
-    assert served(ann, query) == [there]
+    one = join()
+    there = one.receive(solution(query))
+    assert served(one, query) == [there]
 
 
 def test_what_was_never_written_by_ecoassist_is_passed_over(
     join: Join, postgres: Server, team_url: str, solution: MakeSolution
 ) -> None:
-    ann = join()
-    there = ann.receive(solution())
+    one = join()
+    there = one.receive(solution())
     columns = "same, query, solution, state, created, wins, losses, verified, uses, usd, tokens, replays, note"
     insert = f"INSERT INTO ecoassist.solutions ({columns})"
     rest = "'verified', '', 1, 0, '', 0, 1e308, 0, 0, ''"
@@ -332,10 +332,10 @@ def test_what_was_never_written_by_ecoassist_is_passed_over(
     postgres.execute(f"{insert} {good} WHERE id = 1", team_url)
     long = good.replace("-5", "1").replace("'NaN', 0, 0, ''", "0, 0, 0, repeat('x', 2000000)")
     postgres.execute(f"{insert} {long} WHERE id = 1", team_url)
-    assert served(ann) == [there]
-    assert [entry.id for entry in ann.entries()] == [there]
-    ann.credit(2, True)
-    assert ann.get(2) is None
+    assert served(one) == [there]
+    assert [entry.id for entry in one.entries()] == [there]
+    one.credit(2, True)
+    assert one.get(2) is None
 
 
 def test_a_store_of_a_later_version_is_left_alone(join: Join, postgres: Server, team_url: str) -> None:
@@ -349,11 +349,11 @@ def test_a_store_of_a_later_version_is_left_alone(join: Join, postgres: Server, 
 def test_a_store_without_its_tables_is_a_fault_and_nothing_is_deleted(
     join: Join, postgres: Server, team_url: str
 ) -> None:
-    ann = join()
-    assert served(ann) == []
+    one = join()
+    assert served(one) == []
     postgres.execute("ALTER TABLE ecoassist.solutions RENAME TO moved", team_url)
     with pytest.raises(EnvironmentFault, match="damaged"):
-        ann.similar(QUERY)
+        one.similar(QUERY)
     assert postgres.execute("SELECT to_regclass('ecoassist.moved') IS NOT NULL", team_url) == [(True,)]
 
 
@@ -388,9 +388,9 @@ def test_texts_in_no_encoding_are_a_fault_and_no_bug(join: Join, postgres: Serve
     postgres.execute("DROP DATABASE IF EXISTS raw")
     postgres.execute("CREATE DATABASE raw ENCODING 'SQL_ASCII' TEMPLATE template0")
     url = postgres.url("raw")
-    ann = join(url)
-    there = ann.receive(solution("Wie warm ist es in Tromsø?"))
-    assert served(ann, "Wie warm ist es in Tromsø?") == [there]
+    one = join(url)
+    there = one.receive(solution("Wie warm ist es in Tromsø?"))
+    assert served(one, "Wie warm ist es in Tromsø?") == [there]
     postgres.execute("UPDATE ecoassist.solutions SET note = E'\\xff\\xfe'", url)
     with pytest.raises(EnvironmentFault, match="UTF8"):
-        ann.similar("Wie warm ist es in Tromsø?")
+        one.similar("Wie warm ist es in Tromsø?")

@@ -210,10 +210,10 @@ def test_what_is_said_twice_has_to_be_said_twice_again() -> None:
 
 
 def test_a_question_that_can_be_read_in_two_ways_is_not_bound() -> None:
-    program = 'print(meet("Ann", "Bob"))'
-    stored = "Did Ann of Bob win?"
-    assert bound(stored, program, "Did Joan of Carl win?") == "print(meet('Joan', 'Carl'))"
-    assert bound(stored, program, "Did Joan of Arc of Carl win?") is None
+    program = 'print(meet("Ajax", "Bern"))'
+    stored = "Did Ajax of Bern win?"
+    assert bound(stored, program, "Did Juve of Rome win?") == "print(meet('Juve', 'Rome'))"
+    assert bound(stored, program, "Did Juve of Turin of Rome win?") is None
 
 
 @pytest.mark.parametrize(
