@@ -18,6 +18,8 @@ LARGE = 3000
 RARE = 6
 MANY = 2000
 """Entries with a word that are counted: one in more is a common word, however many there are."""
+ROWS = 5000
+"""That those words may occur in, all in all, as they are counted. The rarest one may occur in more."""
 VECTORS = 5000
 """That come over the network for a question, those of the newest entries: about 4 MB."""
 LARGEST = 1 << 20
@@ -42,13 +44,20 @@ _SHARING = f"""
         ) AS number FROM asked WHERE word <> ''
     ), known AS (
         SELECT coalesce(max(id), 0) AS entries FROM ecoassist.solutions
-    ), looked_up AS MATERIALIZED (
-        SELECT word, ln(1 + known.entries::float / number) AS weight FROM counted, known WHERE number > 0
+    ), weighed AS MATERIALIZED (
+        SELECT word, ln(1 + known.entries::float / number) AS weight, number,
+            sum(number) OVER (ORDER BY number, word::text) AS total
+        FROM counted, known WHERE number > 0
         ORDER BY number, word::text LIMIT (SELECT CASE WHEN entries > %(large)s THEN {RARE} END FROM known)
+    ), looked_up AS (
+        SELECT string_agg(word::text, ' | ')::tsquery AS words FROM weighed, known
+        WHERE entries <= %(large)s OR total = number OR total <= {ROWS}
     ), best AS (
-        SELECT solutions.id, sum(weight) / (1.3 + 0.075 * length(solutions.words)) AS relevance
-        FROM looked_up JOIN ecoassist.solutions ON solutions.words @@ looked_up.word WHERE {_SERVED}
-        GROUP BY solutions.id ORDER BY relevance DESC, solutions.id DESC LIMIT %(limit)s
+        SELECT id, (
+            SELECT sum(weight) FROM weighed WHERE solutions.words @@ weighed.word
+        ) / (1.3 + 0.075 * length(solutions.words)) AS relevance
+        FROM ecoassist.solutions WHERE solutions.words @@ (SELECT words FROM looked_up) AND {_SERVED}
+        ORDER BY relevance DESC, id DESC LIMIT %(limit)s
     )
     SELECT {_NAMES} FROM best JOIN ecoassist.solutions USING (id) ORDER BY relevance DESC, id DESC
 """
