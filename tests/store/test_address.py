@@ -16,6 +16,7 @@ def test_a_connection_string_is_read_as_libpq_would_and_shown_without_its_passwo
         "user": "eco",
         "password": "s3@cret/",
         "dbname": "eco",
+        "hostaddr": "",
         "connect_timeout": "7",
         "sslmode": "require",
     }
@@ -35,7 +36,20 @@ def test_a_connection_string_is_read_as_libpq_would_and_shown_without_its_passwo
     ],
 )
 def test_on_this_machine_nothing_is_encrypted_that_need_not_be(url: str) -> None:
-    assert "sslmode" not in parsed(url).parameters
+    assert parsed(url).parameters["sslmode"] == "prefer"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql:///eco?hostaddr=192.0.2.1",
+        "postgresql://localhost/eco?hostaddr=192.0.2.1",
+        "postgresql:///eco?service=team",
+        "postgresql://localhost,db.example/eco",
+    ],
+)
+def test_an_address_that_only_looks_like_this_machine_s_is_encrypted(url: str) -> None:
+    assert parsed(url).parameters["sslmode"] == "require"
 
 
 @pytest.mark.parametrize(

@@ -379,6 +379,28 @@ def test_a_database_that_is_not_there_is_named(join: Join, postgres: Server) -> 
         join(postgres.url("nowhere")).similar(QUERY)
 
 
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PGHOST": "127.0.0.1", "PGPORT": "1"},
+        {"PGHOSTADDR": "127.0.0.1", "PGPORT": "1"},
+        {"PGPORT": "1"},
+        {"PGSERVICE": "other"},
+    ],
+)
+def test_what_another_program_s_variables_say_leads_to_no_other_server(
+    variables: dict[str, str], join: Join, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = tmp_path / "services"
+    services.write_text("[other]\nhost=127.0.0.1\nport=1\n")
+    for name, value in (variables | {"PGSERVICEFILE": str(services)}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(EnvironmentFault, match=r"nowhere/\.s\.PGSQL\.5432"):
+        join("postgresql:///eco?host=%2Fnowhere").similar(QUERY)
+    with silent() as port, pytest.raises(EnvironmentFault, match="did not answer within"):
+        join(f"postgresql://eco:hunter2-pass@127.0.0.1:{port}/eco", connecting=0.3).similar(QUERY)
+
+
 def test_an_option_that_there_is_not_is_a_fault(join: Join, team_url: str) -> None:
     with pytest.raises(EnvironmentFault, match="autocommit"):
         join(f"{team_url}&autocommit=no").similar(QUERY)

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from ecoassist.errors import EnvironmentFault
 
 SCHEMES = ("postgresql", "postgres")
+PORT = "5432"
 FORM = "postgresql://USER:PASSWORD@HOST/DATABASE"
 
 
@@ -48,10 +49,13 @@ def parsed(text: str) -> Address:
     if any(not value.isprintable() for value in (*parameters.values(), unquote(password))):
         raise _unreadable()
     secret = parameters.get("password") or unquote(password)
-    # stated even where it is empty: what another program's variables hold is not for this server
+    # all of this is stated even where it is empty: what another program's variables hold is not for this server, and
+    # they must not say to which server the password goes, nor whether anybody can listen in
     parameters["password"] = secret
-    if not _local(parameters.get("host", "")):
-        parameters.setdefault("sslmode", "require")
+    local = "service" not in parameters and _local(parameters.get("hostaddr") or parameters.get("host", ""))
+    parameters.setdefault("sslmode", "prefer" if local else "require")
+    if "service" not in parameters:
+        parameters = {"host": "", "hostaddr": "", "port": PORT} | parameters
     return Address(parameters, secret)
 
 
