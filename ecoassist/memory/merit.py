@@ -41,12 +41,16 @@ def lost(entry: Entry) -> bool:
 
 
 def worth(entry: Entry) -> bool:
-    """Whether it saves something when it is shown: its uses cost less on average than the question it is from."""
+    """Whether it saves something when it is shown: its uses cost less on average than the question it is from.
+
+    What that question cost need not be known: entries of the first schema do not tell it.
+    """
     if entry.uses < TRIALS:
         return True
-    if entry.usd is not None and entry.solution.usd is not None:
-        return entry.usd < entry.uses * entry.solution.usd
-    return entry.tokens < entry.uses * entry.solution.tokens
+    before = entry.solution
+    if entry.usd is not None and before.usd is not None and (entry.usd or before.usd):
+        return entry.usd < entry.uses * before.usd
+    return not before.tokens or entry.tokens < entry.uses * before.tokens
 
 
 def replayable(entry: Entry) -> bool:

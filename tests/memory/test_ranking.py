@@ -104,3 +104,22 @@ def test_a_demonstration_has_to_show_that_it_saves_something(
     uses: int, usd: float | None, tokens: int, expected: bool
 ) -> None:
     assert worth(replace(made(1), uses=uses, usd=usd, tokens=tokens)) == expected
+
+
+@pytest.mark.parametrize(
+    ("cost", "usd", "tokens", "expected"),
+    [
+        ((None, 0), None, 9000, True),
+        ((None, 0), 0.5, 9000, True),
+        ((0.0, 1000), 0.0, 2999, True),
+        ((0.0, 1000), 0.0, 3000, False),
+        ((0.0, 1000), 0.1, 10, False),
+    ],
+    ids=["unknown", "unknown, its uses known", "free, fewer tokens", "free, as many tokens", "no longer free"],
+)
+def test_where_dollars_say_nothing_tokens_do_and_what_is_not_known_is_not_held_against_it(
+    cost: tuple[float | None, int], usd: float | None, tokens: int, expected: bool
+) -> None:
+    entry = made(1)
+    entry = replace(entry, solution=replace(entry.solution, usd=cost[0], tokens=cost[1]))
+    assert worth(replace(entry, uses=3, usd=usd, tokens=tokens)) == expected
