@@ -20,6 +20,8 @@ from urllib.parse import quote
 
 FOLDERS = Path("/usr/lib/postgresql")
 """Where Debian puts the servers, one folder for each major version."""
+PLACE = "/tmp"
+"""Not TMPDIR: the path of a socket ends at 107 bytes, and whoever the server belongs to has to get there."""
 USER = "eco"
 STARTUP = 60.0
 """Seconds."""
@@ -54,7 +56,7 @@ class Server:
         assert found, why_not()
         self.bin = found
         self.user = _nobody()
-        self.folder = Path(mkdtemp(prefix="eco-pg-"))
+        self.folder = Path(mkdtemp(prefix="eco-pg-", dir=PLACE))
         self._databases = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
         if self.user:
