@@ -34,6 +34,11 @@ _CHANGES = listed(
     "kelvin rankine kilometers kilometres km miles feet meters metres inches degrees percent average median total"
 )
 """Words that are no name, whatever their capitals."""
+_MANNERS = listed(
+    "detail details general short brief words numbers figures order metric imperial dollars euros pounds json csv "
+    "english french german spanish italian portuguese dutch norwegian swedish danish polish russian chinese japanese"
+)
+"""Words that are none in a question without capitals: they tell how it is to be answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +199,8 @@ def _name(slot: Slot, raw: str, span: tuple[Word, ...], telling: bool) -> str | 
     inner = plain(slot.said)
     for number, word in enumerate(span):
         if word.text in TIMES or (word.text in _CHANGES and word.text not in inner):
+            return None
+        if not telling and word.text in _MANNERS and word.text not in inner:
             return None
         if word.text in FUNCTION_WORDS and word.text not in PARTICLES and word.text not in inner:
             return None

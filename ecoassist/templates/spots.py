@@ -7,6 +7,7 @@ value: a program is never half changed.
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ _SETTINGS = listed(
 """Keywords, functions and attributes whose numbers are the program's own business."""
 _FACTORS = (7, 12, 24, 30, 52, 60, 365, 1000, 1024, 1440, 3600, 86_400)
 """Days of a week, months of a year, metres of a kilometre and the like."""
+_LARGE = 10
+"""From here on its root and half are told from the numbers that any program has."""
 _HOST = re.compile(r"^[a-z]+://[^/?#]*$", re.IGNORECASE)
 _TOLD = re.compile(r"\d{3,}|\d+\.\d+")
 _CODE_LIKE = re.compile(r"[\W_]*(?:select|insert|update|delete|create|import|def|function|curl)\b", re.IGNORECASE)
@@ -152,9 +155,12 @@ def of_number(source: Source, said: Figure, others: frozenset[float], taken: Seq
 
 
 def _reckoned(said: Figure) -> Iterator[float]:
-    """What a program may have worked out from a number: the ones beside it, its share, what it is in other units."""
+    """What a program may have worked out from a number: the ones beside it, root, half, share, in other units."""
     number = said.value
     yield from (number - 1, number + 1)
+    if not said.year and not said.ordinal and isinstance(number, int) and number >= _LARGE:
+        root = math.isqrt(number)
+        yield from (root, root + 1, number // 2, number // 2 + 1, number * 2, number * number)
     if not said.year:
         yield from (number / 100, *(number * factor for factor in _FACTORS))
 

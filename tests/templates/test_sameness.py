@@ -90,3 +90,18 @@ def test_a_value_that_the_program_also_has_as_bytes_is_no_parameter() -> None:
 def test_words_that_change_a_question_are_no_names(query: str) -> None:
     assert bound("List cities in Norway", "print(cities('Norway'))", query) is None
     assert bound("List cities in Norway", "print(cities('Norway'))", "List cities in Chile")
+
+
+@pytest.mark.parametrize(
+    "query", ["weather in detail", "weather in french", "weather in fahrenheit", "weather in kelvin"]
+)
+def test_how_to_answer_is_no_name_in_a_question_without_capitals(query: str) -> None:
+    assert bound("weather in oslo", "print(weather('Oslo'))", query) is None
+    assert bound("weather in oslo", "print(weather('Oslo'))", "weather in bergen") == "print(weather('Bergen'))"
+
+
+@pytest.mark.parametrize("most", ["4", "5", "8", "9", "34", "289"])
+def test_a_number_that_was_reckoned_from_one_of_the_question_closes_it(most: str) -> None:
+    program = f"n = 17\nprint(all(n % i for i in range(2, {most})))"
+    assert bound("Is 17 prime?", program, "Is 25 prime?") is None
+    assert bound("Is 17 prime?", program.replace(most + ")))", "n)))"), "Is 25 prime?")
