@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from ecoassist import templates
 from ecoassist.entries import Entry, Match
 from ecoassist.similarity import blended, cosine, features, same
 
@@ -29,6 +30,7 @@ def ranked(
             score, needed = blended(score, meant[entry.id]), gate_meant
         if score >= needed:
             rank = round(score * standing(entry), 6)
-            found.append((rank, identical, not entry.foreign, entry.id, Match(entry, score)))
+            very = identical and templates.key(entry.solution.query) == templates.key(query)
+            found.append((rank, very, not entry.foreign, entry.id, Match(entry, score)))
     found.sort(key=lambda one: one[:4], reverse=True)
     return tuple(match for *_, match in found)

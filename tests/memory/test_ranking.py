@@ -30,6 +30,12 @@ def test_of_entries_with_equal_records_the_most_similar_comes_first() -> None:
     assert order(replace(near, wins=3, losses=1), replace(nearer, wins=3, losses=1)) == [2, 1]
 
 
+def test_the_very_question_comes_before_one_that_differs_in_a_sign() -> None:
+    first, newer = made(1, "What is -40 degrees?"), made(2, "What is 40 degrees?")
+    assert order(first, newer, asked="what is -40 degrees") == [1, 2]
+    assert order(first, newer, asked="what is 40 degrees") == [2, 1]
+
+
 def test_wins_alone_do_not_push_a_less_similar_one_ahead() -> None:
     assert order(made(1, "What is the humidity in Oslo?", wins=50), made(2)) == [2, 1]
 
