@@ -6,7 +6,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from ecoassist import programs
 from ecoassist.types import Attachment
@@ -17,10 +17,14 @@ LONGEST = 4 << 20
 """Bytes of a file that are looked at."""
 SHORTEST, SENTENCE = 4, 12
 """Characters of a field of a table, and of a piece of other text, from which they are somebody's."""
+SEARCHED = 2_000
+"""Characters of a line in whose words a field is looked for."""
 PLACES = 50
 """Of a text in a file that are looked at."""
 MOST_NUMBERS = 3
 """Numbers of a file that a program may hold by chance."""
+WORDS = 4
+"""That a field may have which stands amid other words."""
 DIGITS = 3
 """That a number has at least which is somebody's."""
 _WORDY = re.compile(r"[\s\d@]")
@@ -32,16 +36,16 @@ def pasted(program: str, files: Sequence[Attachment], known: Sequence[str]) -> b
     Names of columns are not content. What is short may stand in both by chance.
     """
     module = programs.tree(program)
-    texts = list(_texts(program, module))
+    texts = {text.casefold() for text in _texts(program, module)}
     numbers = set(_numbers(module))
     said = "\n".join([*known, *(file.name for file in files)]).casefold()
     return any(_holds(file, texts, numbers, said) for file in files)
 
 
-def _holds(file: Attachment, texts: Sequence[str], numbers: set[str], said: str) -> bool:
-    content = file.content[:LONGEST].decode("utf-8", "replace")
+def _holds(file: Attachment, texts: Collection[str], numbers: set[str], said: str) -> bool:
+    content = file.content[:LONGEST].decode("utf-8", "replace").casefold()
     heads = {name.casefold() for name in columns(file)}
-    foreign = [text for text in texts if text.casefold() not in said and text.casefold() not in heads]
+    foreign = [text for text in texts if text not in said and text not in heads]
     if any(text in content and _is_content(text, content) for text in foreign):
         return True
     found = [number for number in numbers if number not in said and _token(number, content)]
@@ -98,10 +102,16 @@ def _comments(program: str) -> Iterator[str]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Its lines, and the fields of those that are rows of a table."""
+    """Its lines, the fields of those that are rows of a table, and some words in a row: a name in a sentence."""
     for line in text.splitlines():
-        parts = [line, *re.split(r"[,;\t|]", line)]
+        parts = [line, *re.split(r"[,;\t|]", line), *_phrases(line)]
         yield from (part.strip(" \t'\"") for part in parts if len(part.strip(" \t'\"")) >= SHORTEST)
+
+
+def _phrases(line: str) -> Iterator[str]:
+    words = [word.strip(".,;:!?()[]{}\"'") for word in line[:SEARCHED].split()]
+    for size in range(2, WORDS + 1):
+        yield from (" ".join(words[at : at + size]) for at in range(len(words) - size + 1))
 
 
 def _numbers(module: ast.Module | None) -> Iterator[str]:
