@@ -17,6 +17,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
 GATE = 0.35
 """A cosine below it is no similarity. Belongs to these features: an embedding needs its own."""
@@ -27,6 +28,8 @@ WORD_WEIGHT = 3.0
 """Of a whole word, against 1 for each of its character runs."""
 STEM, STEM_LENGTH = "~", 4
 """Words with the same first letters are one: "close" and "closing"."""
+USUAL = 40
+"""Characters of a word whose features are kept for the next question."""
 LONE = 0.6
 """What is left of a cosine that rests on a single word."""
 
@@ -61,11 +64,11 @@ def masked(query: str) -> str:
         word = match[0]
         if any(character.isdigit() for character in word):
             return "0"
+        if not word[0].isupper():
+            return word.lower()
         before = query[max(0, match.start() - 8) : match.start()].rstrip()
         begins = not before or before[-1] in ".?!:"
-        if word[0].isupper() and not begins and not shouted and not re.match(r"I\b", word):
-            return "X"
-        return word.lower()
+        return word.lower() if begins or shouted or re.match(r"I\b", word) else "X"
 
     return _WORD.sub(mask, query)
 
@@ -77,18 +80,26 @@ def features(query: str) -> dict[str, float]:
     """
     weights: dict[str, float] = {}
     for word in _PART.findall(masked(query[:LONGEST])):
-        name = word.lower()
-        weight = FUNCTION_WEIGHT if name in FUNCTION_WORDS or len(name) == 1 else 1.0
-        weights["=" + word] = weights.get("=" + word, 0.0) + WORD_WEIGHT * weight
-        if weight == 1:
-            weights[STEM + name[:STEM_LENGTH]] = 0.0
-        padded = f" {name} "
-        for length in (3, 4, 5):
-            for start in range(max(1, len(padded) - length + 1)):
-                run = padded[start : start + length]
-                weights[run] = weights.get(run, 0.0) + weight
+        for feature, weight in _known(word) if len(word) <= USUAL else _of_word(word):
+            weights[feature] = weights.get(feature, 0.0) + weight
     norm = math.sqrt(sum(weight * weight for weight in weights.values()))
     return {feature: weight / norm for feature, weight in weights.items()}
+
+
+def _of_word(word: str) -> tuple[tuple[str, float], ...]:
+    """Features and weights of one word, as often as they occur in it."""
+    name = word.lower()
+    weight = FUNCTION_WEIGHT if name in FUNCTION_WORDS or len(name) == 1 else 1.0
+    found = [("=" + word, WORD_WEIGHT * weight)]
+    if weight == 1:
+        found.append((STEM + name[:STEM_LENGTH], 0.0))
+    padded = f" {name} "
+    for length in (3, 4, 5):
+        found += [(padded[at : at + length], weight) for at in range(max(1, len(padded) - length + 1))]
+    return tuple(found)
+
+
+_known = lru_cache(maxsize=4096)(_of_word)  # questions that are alike are made of the same words
 
 
 def cosine(a: Mapping[str, float], b: Mapping[str, float]) -> float:
