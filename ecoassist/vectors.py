@@ -37,10 +37,13 @@ def comparable(size: int, number: int) -> bool:
     return size * number <= 2 * MANY or importlib.util.find_spec("numpy") is not None
 
 
-def cosines(asked: bytes, others: Sequence[bytes]) -> list[float]:
-    """Of one vector with others, from 0 to 1; 0 for a vector of another size, or where they point apart."""
+def cosines(asked: bytes, others: Sequence[bytes], few: int = FEW) -> list[float]:
+    """Of one vector with others, from 0 to 1; 0 for a vector of another size, or where they point apart.
+
+    Those of more than `few` numbers in all are left to numpy, where it is installed.
+    """
     alike = [other for other in others if len(other) == len(asked)]
-    found = iter(_products(asked, alike))
+    found = iter(_products(asked, alike, few))
     return [min(1.0, max(0.0, next(found))) if len(other) == len(asked) else 0.0 for other in others]
 
 
@@ -55,9 +58,9 @@ def above(cosine: float, base: float) -> float:
     return max(0.0, (cosine - base) / (1 - base)) if base < 1 else 0.0
 
 
-def _products(asked: bytes, others: Sequence[bytes]) -> list[float]:
+def _products(asked: bytes, others: Sequence[bytes], few: int) -> list[float]:
     form = f"<{len(asked) // 2}e"
-    if len(asked) // 2 * len(others) > FEW and importlib.util.find_spec("numpy"):
+    if len(asked) // 2 * len(others) > few and importlib.util.find_spec("numpy"):
         import numpy
 
         matrix = numpy.frombuffer(b"".join(others), "<f2").reshape(len(others), -1)

@@ -7,7 +7,6 @@ import random
 
 import pytest
 
-from ecoassist import vectors
 from ecoassist.vectors import above, background, comparable, cosines, packed
 
 
@@ -38,13 +37,12 @@ def test_what_holds_no_numbers_is_refused() -> None:
         packed(["1", None])  # type: ignore[list-item]
 
 
-def test_long_lists_are_compared_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_lists_are_compared_with_the_same_result() -> None:
     pytest.importorskip("numpy")
     chance = random.Random(1)
     some = [packed([chance.uniform(-1, 1) for _ in range(64)]) for _ in range(50)]
     plain = cosines(some[0], some)
-    monkeypatch.setattr(vectors, "FEW", 0)
-    assert cosines(some[0], some) == pytest.approx(plain, abs=1e-3)
+    assert cosines(some[0], some, few=0) == pytest.approx(plain, abs=1e-3)
 
 
 def test_a_few_vectors_can_always_be_compared() -> None:

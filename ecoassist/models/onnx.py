@@ -39,11 +39,11 @@ REMEDY = "see [solutions.embeddings] in the configuration"
 class OnnxEmbedder:
     """An Embedder. It is loaded when it is first asked; `gate`: the least similarity of questions, as for the port.
 
-    Raises EnvironmentFault at once for a folder that lacks something, or where the extra is not installed.
+    Raises EnvironmentFault at once for a folder that lacks something, or where one of the libraries `needed` does.
     """
 
-    def __init__(self, folder: Path, gate: float) -> None:
-        if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
+    def __init__(self, folder: Path, gate: float, needed: Sequence[str] = NEEDED) -> None:
+        if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
             raise EnvironmentFault(
                 f"{', '.join(missing)} is not installed, which local embeddings need",
                 "install it: pip install 'ecoassist[local]'",

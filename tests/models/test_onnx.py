@@ -145,10 +145,9 @@ def test_a_folder_that_lacks_something_is_refused_at_once(tmp_path: Path, gone: 
         OnnxEmbedder(tmp_path, 0.4)
 
 
-def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx, "NEEDED", ("numpy", "onnxruntime_of_nobody"))
+def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match="onnxruntime_of_nobody is not installed") as caught:
-        OnnxEmbedder(write(tmp_path), 0.4)
+        OnnxEmbedder(write(tmp_path), 0.4, ("numpy", "onnxruntime_of_nobody"))
     assert "ecoassist[local]" in caught.value.remedy
 
 
