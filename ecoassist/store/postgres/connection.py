@@ -25,6 +25,7 @@ SECONDS = 10.0
 LONGEST = 200
 """Characters that are told of a server's own words: they are foreign."""
 
+UNREACHED = "see that its server runs and can be reached from here, or correct [solutions] team"
 UNENCRYPTED = "have it encrypt, or add ?sslmode=disable to its connection string if nobody can listen in between"
 
 Link: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
@@ -177,9 +178,7 @@ class Database:
             ) from error
         except psycopg.Error as error:
             said = _said(error)
-            raise EnvironmentFault(
-                said, UNENCRYPTED if "SSL was required" in said else "see: ecoassist doctor"
-            ) from error
+            raise EnvironmentFault(said, UNENCRYPTED if "SSL was required" in said else UNREACHED) from error
 
 
 def _connect(address: Address, seconds: float) -> Link:
@@ -210,7 +209,7 @@ def _connect(address: Address, seconds: float) -> Link:
     with lock:
         given_up = not made.done()
     if given_up:
-        raise EnvironmentFault(f"it did not answer within {seconds:g} s", "see: ecoassist doctor")
+        raise EnvironmentFault(f"it did not answer within {seconds:g} s", UNREACHED)
     return made.result()
 
 
